@@ -1,0 +1,69 @@
+# make help says what there is. Only Python (3.11 or newer) with venv, and make, need to be on the machine.
+
+PYTHON ?= python3
+UV_VERSION = 0.13.9
+
+export UV_PYTHON_DOWNLOADS = never
+export UV_PROJECT_ENVIRONMENT = .venv
+export SAM_CLI_TELEMETRY = 0
+
+UV = .local/uv/bin/uv
+SYNC = $(UV) sync --quiet --locked --python "$(PYTHON)"
+SETUP = .venv/.synced .venv-emulator/.synced
+RUN = .venv/bin/python -m
+UNIT_AND_CONTRACT = tests/unit tests/contract
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo start logs test check format lock clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+setup: $(SETUP) ## make the two locked environments
+
+demo: $(SETUP) ## send a batch through the whole stack on this machine, and stop
+	@$(RUN) local demo
+
+start: $(SETUP) ## the whole stack on this machine, until Ctrl-C
+	@$(RUN) local start
+
+logs: $(SETUP) ## what the functions of a started stack have logged
+	@$(RUN) local logs
+
+test: $(SETUP) ## all tests: unit, integration, stack, contract
+	@$(RUN) pytest
+
+check: $(SETUP) ## what takes seconds: ruff, mypy, unit and contract tests
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) pytest $(UNIT_AND_CONTRACT)
+
+format: $(SETUP) ## lay the code out
+	@$(RUN) ruff check --fix .
+	@$(RUN) ruff format .
+
+lock: $(UV) ## lock the newest versions that pyproject.toml allows
+	@$(UV) lock --upgrade --python "$(PYTHON)"
+	@$(MAKE) --no-print-directory layers/shared/requirements.txt
+
+clean: ## remove everything that make made
+	rm -rf .local .venv .venv-emulator .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+layers/shared/requirements.txt: uv.lock | $(UV)
+	@$(UV) export --quiet --locked --only-group layer --no-header --output-file $@ > /dev/null
+
+$(UV):
+	@command -v "$(PYTHON)" > /dev/null || { echo "error: $(PYTHON) is not on this machine: install Python 3.11 or newer, or set PYTHON." >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: $(PYTHON) is older than 3.11: set PYTHON to a newer one." >&2; exit 1; }
+	@echo "Making the environments (once)"
+	@"$(PYTHON)" -m venv .local/uv || { echo "error: $(PYTHON) cannot make virtual environments: install its venv package." >&2; exit 1; }
+	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+.venv/.synced: uv.lock | $(UV)
+	@$(SYNC)
+	@touch $@
+
+.venv-emulator/.synced: uv.lock | $(UV)
+	@UV_PROJECT_ENVIRONMENT=.venv-emulator $(SYNC) --only-group emulator
+	@touch $@

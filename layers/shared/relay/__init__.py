@@ -1,0 +1,1 @@
+"""Adobe Relay: a front door to Adobe's ingestion APIs that loses nothing."""

@@ -1,0 +1,1 @@
+"""One outside system per file, translated and nothing else: every decision is in `relay.core`."""

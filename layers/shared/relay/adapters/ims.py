@@ -1,0 +1,54 @@
+"""IMS: an access token for Adobe's credentials (OAuth server-to-server).
+
+Source: AdobeDocs/adobe-dev-console, server-to-server authentication. `expires_in` is in seconds.
+"""
+
+import json
+import re
+
+from relay.adapters.http import Http
+from relay.authorize import Credentials, Token
+from relay.core.retry_after import read_retry_after
+from relay.core.verdict import Answer
+from relay.errors import NoAnswer, SetupError, Unreachable
+
+_TOKEN = re.compile(r"[!-~]+")  # it goes into a header
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_BUSY = {429, 500, 502, 503, 504}
+
+
+class Ims:
+    """The token endpoint below `base_url`."""
+
+    def __init__(self, base_url: str, http: Http) -> None:
+        self._url = f"{base_url}/ims/token/v3"
+        self._http = http
+
+    def mint(self, credentials: Credentials, now: float, within: float) -> Token:
+        """A new token. Raises SetupError when IMS refuses us, Unreachable when it cannot answer."""
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": credentials.client_id,
+            "client_secret": credentials.client_secret,
+            "scope": credentials.scopes,
+        }
+        try:
+            answer = self._http.request("POST", self._url, within=within, headers=_HEADERS, data=form)
+        except NoAnswer as error:  # no event was sent, so nothing is in doubt
+            raise Unreachable("IMS does not answer") from error
+        if answer.status in _BUSY:
+            raise Unreachable("IMS is busy or down", read_retry_after(answer.headers.get("retry-after"), now))
+        return _read_token(answer, now)
+
+
+def _read_token(answer: Answer, now: float) -> Token:
+    if answer.status != 200:
+        raise SetupError("IMS refuses Adobe's credentials")
+    try:
+        content = json.loads(answer.body)
+        token, lifetime = content["access_token"], float(content["expires_in"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise SetupError("IMS answers with something that is no token") from error
+    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+        raise SetupError("IMS answers with something that is no token")
+    return Token(token, expires_at=now + lifetime, lifetime=lifetime)

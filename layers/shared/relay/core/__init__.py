@@ -1,0 +1,1 @@
+"""Decisions only: no AWS, no HTTP, no clock, no randomness, no disk, no environment."""

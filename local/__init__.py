@@ -1,0 +1,1 @@
+"""Never deployed: the Adobe sandbox, and the whole stack on one machine."""

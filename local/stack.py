@@ -1,0 +1,266 @@
+"""The real template on this machine: sandbox, emulator, `sam build`, `sam deploy`, and what came of it."""
+
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import boto3
+
+from local.api_gateway import complete_api
+from local.process import LocalError, choose_port, running
+from local.sandbox.accounts import DEFAULT_CREDENTIALS
+
+PROJECT = Path(__file__).resolve().parent.parent
+WORKSPACE = PROJECT / ".local"
+REGION = "us-east-1"
+
+_KEYS = ("test", "test")  # id and secret, as the emulator wants them
+
+_SAM = PROJECT / ".venv/bin/sam"
+_EMULATOR = PROJECT / ".venv-emulator/bin/ministack"
+_ADDRESSES = {"EDGE_URL": "EdgeUrl", "IMS_URL": "ImsUrl", "CAMPAIGN_URL": "CampaignUrl"}
+_CREDENTIALS = {
+    "client_id": "AdobeClientId",
+    "client_secret": "AdobeClientSecret",
+    "org_id": "AdobeOrgId",
+    "scopes": "AdobeScopes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Where everything is: `api_url` with its stage, `adobe_url` of the sandbox (or of the Edge given instead)."""
+
+    api_url: str
+    api_key: str
+    adobe_url: str
+    aws_endpoint_url: str
+    region: str
+    has_sandbox: bool
+    logs: Path
+    servers: tuple[Popen[bytes], ...]
+
+    def is_alive(self) -> bool:
+        return all(server.poll() is None for server in self.servers)
+
+    def as_json(self) -> dict[str, str]:
+        names = ("api_url", "api_key", "adobe_url", "aws_endpoint_url", "region")
+        return {name: getattr(self, name) for name in names}
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+@contextmanager
+def stack() -> Iterator[Stack]:
+    """The deployed stack, until the end of the block. Raises LocalError; leaves nothing running."""
+    for tool in (_SAM, _EMULATOR):
+        if not tool.exists():
+            raise LocalError(f"{tool.relative_to(PROJECT)} is missing: run `make setup` first.")
+    WORKSPACE.mkdir(exist_ok=True)
+    credentials = _read_credentials()
+    addresses = {name: os.environ[name].rstrip("/") for name in _ADDRESSES if os.environ.get(name)}
+    with ExitStack() as started:
+        logs = started.enter_context(_logs())
+        servers = []
+        has_sandbox = len(addresses) < len(_ADDRESSES)
+        sandbox_url = f"http://127.0.0.1:{choose_port('SANDBOX_PORT')}"
+        if has_sandbox:
+            servers.append(started.enter_context(_sandbox(sandbox_url, logs, credentials)))
+            addresses = {name: addresses.get(name, sandbox_url) for name in _ADDRESSES}
+        aws_url = f"http://127.0.0.1:{choose_port('EMULATOR_PORT')}"
+        servers.append(started.enter_context(_emulator(aws_url, logs)))
+        with _only_one_builds():
+            _build(logs)
+            _deploy(logs, aws_url, addresses, credentials)
+        api_url, api_key = _open_endpoint(aws_url)
+        yield Stack(
+            api_url=api_url,
+            api_key=api_key,
+            adobe_url=sandbox_url if has_sandbox else addresses["EDGE_URL"],
+            aws_endpoint_url=aws_url,
+            region=REGION,
+            has_sandbox=has_sandbox,
+            logs=logs,
+            servers=tuple(servers),
+        )
+
+
+def client_environment(aws_url: str) -> dict[str, str]:
+    """This environment with the emulator as its AWS, and without anything that could lead to a real account."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AWS_", "PYTHON", "SAM_", "MINISTACK_")) and name != "VIRTUAL_ENV"
+    }
+    return kept | {
+        "AWS_ACCESS_KEY_ID": _KEYS[0],
+        "AWS_SECRET_ACCESS_KEY": _KEYS[1],
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ENDPOINT_URL": aws_url,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+        "SAM_CLI_TELEMETRY": "0",
+    }
+
+
+def client(service: Any, aws_url: str) -> Any:
+    """A boto3 client of the emulator."""
+    session = boto3.Session(*_KEYS, region_name=REGION)
+    return session.client(service, endpoint_url=aws_url)
+
+
+def _read_credentials() -> Mapping[str, str]:
+    path = os.environ.get("ADOBE_CREDENTIALS")
+    if not path:
+        return DEFAULT_CREDENTIALS
+    try:
+        credentials = json.loads(Path(path).read_text())
+        return {member: str(credentials[member]) for member in _CREDENTIALS}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        wanted = ", ".join(_CREDENTIALS)
+        raise LocalError(f"ADOBE_CREDENTIALS={path} is not a readable JSON file with {wanted}.") from error
+
+
+@contextmanager
+def _logs() -> Iterator[Path]:
+    """A folder for this run's logs, which stays only when something on this machine stood in the way."""
+    folder = Path(tempfile.mkdtemp(prefix="run-", dir=WORKSPACE))
+    try:
+        yield folder
+    except LocalError:
+        raise
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _sandbox(url: str, logs: Path, credentials: Mapping[str, str]) -> Iterator[Popen[bytes]]:
+    say(f"Starting the Adobe sandbox on {url}")
+    file = logs / "credentials.json"
+    _write_private(file, json.dumps(credentials))
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "local.sandbox",
+        "--port",
+        url.rpartition(":")[2],
+        "--credentials",
+        file,
+    ]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
+    with running("The Adobe sandbox", command, environment, logs / "sandbox.log", f"{url}/_sandbox/requests") as server:
+        file.unlink()
+        yield server
+
+
+@contextmanager
+def _emulator(url: str, logs: Path) -> Iterator[Popen[bytes]]:
+    say(f"Starting the local AWS on {url}")
+    environment = client_environment(url) | {
+        "AUTH": "true",  # a function may do what its role allows, and nothing else
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": url.rpartition(":")[2],
+        "IOT_MTLS_ENABLED": "0",  # or it opens a second port
+        "MINISTACK_HOST": "localhost",
+        "TMPDIR": str(logs),
+    }
+    with running("The local AWS", [_EMULATOR], environment, logs / "aws.log", f"{url}/_ministack/health") as server:
+        yield server
+
+
+@contextmanager
+def _only_one_builds() -> Iterator[None]:
+    with (WORKSPACE / "build.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _build(logs: Path) -> None:
+    say("Building with sam build")
+    arguments: list[str | Path] = [
+        "build",
+        "--cached",
+        "--build-dir",
+        WORKSPACE / "build",
+        "--cache-dir",
+        WORKSPACE / "cache",
+    ]
+    _run_sam(arguments, client_environment("http://127.0.0.1:1"), logs / "build.log")
+
+
+def _deploy(logs: Path, aws_url: str, addresses: Mapping[str, str], credentials: Mapping[str, str]) -> None:
+    say("Deploying template.yaml with sam deploy")
+    parameters = {_ADDRESSES[name]: url for name, url in addresses.items()}
+    parameters |= {_CREDENTIALS[member]: value for member, value in credentials.items()}
+    configuration = logs / "samconfig.toml"  # and not the command line, which every user of the machine can read
+    overrides = json.dumps(" ".join(f'{name}="{value}"' for name, value in parameters.items()))
+    _write_private(configuration, f"version = 0.1\n[default.deploy.parameters]\nparameter_overrides = {overrides}\n")
+    arguments: list[str | Path] = [
+        "deploy",
+        "--config-file",
+        configuration,
+        "--template-file",
+        WORKSPACE / "build/template.yaml",
+        "--stack-name",
+        "relay",
+        "--resolve-s3",
+        "--capabilities",
+        "CAPABILITY_IAM",
+        "--no-confirm-changeset",
+        "--no-progressbar",
+    ]
+    try:
+        _run_sam(arguments, client_environment(aws_url), logs / "deploy.log")
+    finally:
+        configuration.unlink()
+
+
+def _run_sam(arguments: Sequence[str | Path], environment: dict[str, str], log: Path) -> None:
+    started = time.monotonic()
+    path = os.pathsep.join([str(_SAM.parent), environment.get("PATH", "")])  # the layer's Makefile calls python3 -m pip
+    with log.open("w") as output:
+        result = subprocess.run(
+            [_SAM, *arguments],
+            cwd=PROJECT,
+            env=environment | {"PATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if result.returncode:
+        raise LocalError(f"sam {arguments[0]} failed; what it said is in {log.relative_to(PROJECT)}.")
+    say(f"  done in {time.monotonic() - started:.0f} s")
+
+
+def _open_endpoint(aws_url: str) -> tuple[str, str]:
+    """The API's base URL on this machine, and its key."""
+    described = client("cloudformation", aws_url).describe_stacks(StackName="relay")["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    stage = outputs["ApiUrl"].rpartition("/")[2]
+    apigateway = client("apigateway", aws_url)
+    complete_api(apigateway, outputs["ApiId"], stage, PROJECT / "template.yaml")
+    key = apigateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
+    return f"{aws_url}/_aws/execute-api/{outputs['ApiId']}/{stage}", key
+
+
+def _write_private(file: Path, text: str) -> None:
+    file.touch(mode=0o600)
+    file.write_text(text)

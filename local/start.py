@@ -1,0 +1,58 @@
+"""`make start`: the stack, up until Ctrl-C, and how to use it."""
+
+import json
+import time
+
+from local.process import LocalError
+from local.stack import PROJECT, WORKSPACE, Stack, say, stack
+
+STACK_FILE = WORKSPACE / "stack.json"
+
+_EVENT = {
+    "xdm": {
+        "identityMap": {"FPID": [{"id": "79bf8e83-f708-414b-b1ed-5789ff33bf0b", "primary": True}]},
+        "eventType": "web.webpagedetails.pageViews",
+        "timestamp": "2021-08-09T14:09:20.859Z",
+    }
+}
+
+
+def run() -> int:
+    with stack() as running:
+        new = STACK_FILE.with_suffix(".new")
+        new.write_text(json.dumps(running.as_json(), indent=2) + "\n")
+        new.replace(STACK_FILE)  # whoever waits for the file never reads half of it
+        try:
+            say(_guide(running))
+            while running.is_alive():
+                time.sleep(1)
+            raise LocalError(f"A server ended unexpectedly; the logs are in {running.logs.relative_to(PROJECT)}.")
+        finally:
+            STACK_FILE.unlink()
+            say("Stopping")
+
+
+def _guide(running: Stack) -> str:
+    lines = [
+        "",
+        "Ready.",
+        f"  endpoint  {running.api_url}",
+        f"  API key   {running.api_key}",
+        f"  logs      {running.logs.relative_to(PROJECT)}; of the functions: make logs",
+        f"  all of it {STACK_FILE.relative_to(PROJECT)}",
+        "",
+        "Send a batch:",
+        f'  curl -i -X POST "{running.api_url}/ee/v2/collect?dataStreamId=my-datastream" \\',
+        f'    -H "x-api-key: {running.api_key}" -H "Content-Type: application/json" \\',
+        f"    -d '{json.dumps({'events': [_EVENT]})}'",
+    ]
+    if running.has_sandbox:
+        lines += [
+            "",
+            "See what Adobe received:",
+            f"  curl {running.adobe_url}/_sandbox/collected",
+            "Take Adobe down, and bring it back:",
+            f"""  curl -X POST {running.adobe_url}/_sandbox/faults -d '{{"on": "collect", "status": 503}}'""",
+            f"  curl -X DELETE {running.adobe_url}/_sandbox/faults",
+        ]
+    return "\n".join([*lines, "", "Ctrl-C stops everything."])
