@@ -1,0 +1,199 @@
+"""What tests share: batches, requests as API Gateway hands them over, fakes, and a client of the sandbox."""
+
+import base64
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import requests
+
+from relay.authorize import Authorization, Credentials, Token
+from relay.core.verdict import Answer
+from relay.errors import AdobeError
+
+PROJECT = Path(__file__).resolve().parent.parent
+DATASTREAM = "3849362f-f325-4418-8cc8-993342b254f7"
+NOW = 1_800_000_000.0  # epoch seconds
+
+CREDENTIALS = Credentials("sandbox-client", "sandbox-secret", "53A16ACB5CC1D3760A495C99@AdobeOrg", "openid,AdobeID")
+AUTHORIZATION = Authorization("token-1", CREDENTIALS.client_id, CREDENTIALS.org_id)
+
+SEED = json.loads(json.loads((PROJECT / "events/collect.json").read_text())["body"])
+
+
+def event(name: str = "a", **xdm: Any) -> dict[str, Any]:
+    """A valid event that can be told from others by its name."""
+    return {"xdm": {"_id": name, "identityMap": {"CRMID": [{"id": name, "primary": True}]}, **xdm}}
+
+
+def batch(*names: str) -> dict[str, Any]:
+    return {"events": [event(name) for name in names]}
+
+
+def ids(events: Iterable[dict[str, Any]]) -> set[str]:
+    return {event["xdm"]["_id"] for event in events}
+
+
+def post(
+    content: Any, *, query: dict[str, str] | None = None, headers: dict[str, str] | None = None, in_base64: bool = False
+) -> dict[str, Any]:
+    """A proxy integration event; `content` is JSON, or bytes or text that are sent as they are."""
+    body = content if isinstance(content, str | bytes) else json.dumps(content)
+    if in_base64 or isinstance(body, bytes):
+        body, in_base64 = base64.b64encode(body.encode() if isinstance(body, str) else body).decode(), True
+    return {
+        "httpMethod": "POST",
+        "headers": {"Content-Type": "application/json", **(headers or {})},
+        "queryStringParameters": {"dataStreamId": DATASTREAM} if query is None else query,
+        "body": body,
+        "isBase64Encoded": in_base64,
+    }
+
+
+def context(seconds: float = 28) -> Any:
+    """A Lambda context with so much time left."""
+    return SimpleNamespace(
+        aws_request_id="5f0c3c5e-0000-4000-8000-000000000000",
+        function_name="collect",
+        memory_limit_in_mb=1024,
+        invoked_function_arn="arn:aws:lambda:us-east-1:123456789012:function:collect",
+        get_remaining_time_in_millis=lambda: int(seconds * 1000),
+    )
+
+
+def problem(code: str, **members: Any) -> bytes:
+    """Edge's problem+json of EXEG-`code`."""
+    content = {
+        "type": f"https://ns.adobe.com/aep/errors/EXEG-{code}",
+        "status": int(code[-3:]),
+        "title": "t",
+        **members,
+    }
+    return json.dumps(content).encode()
+
+
+@dataclass
+class Clock:
+    """Time that only moves when it is told to."""
+
+    seconds: float = NOW
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class FakeEdge:
+    """Edge, giving these answers in turn and the last one for ever; keeps what it was sent."""
+
+    answers: list[Answer | AdobeError]
+    sent: list[dict[str, Any]] = field(default_factory=list)
+
+    def collect(
+        self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
+    ) -> Answer:
+        self.sent.append(
+            {"datastream_id": datastream_id, "request_id": request_id, "body": body, "token": authorization.token}
+        )
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, AdobeError):
+            raise answer
+        return answer
+
+    def event_ids(self) -> set[str]:
+        """Of the last request."""
+        return ids(json.loads(self.sent[-1]["body"])["events"])
+
+
+def edge(*answers: Answer | AdobeError | int) -> FakeEdge:
+    """A FakeEdge; a bare number is an answer with that status and no body."""
+    return FakeEdge([Answer(answer, {}, b"") if isinstance(answer, int) else answer for answer in answers])
+
+
+@dataclass
+class FakeAuthorizer:
+    """Authorizations token-1, token-2, …; a new one for every one that is refused. Or an error."""
+
+    error: AdobeError | None = None
+    minted: int = 1
+
+    def authorization(self, within: float) -> Authorization:
+        if self.error:
+            raise self.error
+        return Authorization(f"token-{self.minted}", CREDENTIALS.client_id, CREDENTIALS.org_id)
+
+    def replace(self, refused: Authorization, within: float) -> Authorization:
+        self.minted += 1
+        return self.authorization(within)
+
+
+@dataclass
+class FakeCredentials:
+    """A secret that holds these credentials, in turn, the last one for ever."""
+
+    values: list[Credentials] = field(default_factory=lambda: [CREDENTIALS])
+
+    def read(self) -> Credentials:
+        return self.values.pop(0) if len(self.values) > 1 else self.values[0]
+
+
+@dataclass
+class FakeTokenService:
+    """IMS, minting token-1, token-2, … with this lifetime in seconds, or failing."""
+
+    lifetime: float = 86_400
+    error: AdobeError | None = None
+    minted_for: list[Credentials] = field(default_factory=list)
+
+    def mint(self, credentials: Credentials, now: float, within: float) -> Token:
+        if self.error:
+            raise self.error
+        self.minted_for.append(credentials)
+        return Token(f"token-{len(self.minted_for)}", now + self.lifetime, self.lifetime)
+
+
+class SandboxClient:
+    """What a test orders from the sandbox at `url`, and what it asks it afterwards."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def reset(self) -> None:
+        self._call("DELETE", "")
+
+    def fault(self, **fault: Any) -> None:
+        self._call("POST", "/faults", fault)
+
+    def end_faults(self) -> None:
+        self._call("DELETE", "/faults")
+
+    def tokens(self, **change: Any) -> None:
+        self._call("POST", "/tokens", change)
+
+    def credentials(self, **change: Any) -> None:
+        self._call("PUT", "/credentials", change)
+
+    def script(self, mapping_id: str, **answers: list[Any]) -> None:
+        self._call("PUT", f"/ingestions/{mapping_id}", answers)
+
+    def ingestions(self) -> Any:
+        return self._call("GET", "/ingestions").json()
+
+    def collected(self) -> list[dict[str, Any]]:
+        return self._call("GET", "/collected").json()
+
+    def events(self) -> list[dict[str, Any]]:
+        return [event for request in self.collected() for event in request["events"]]
+
+    def statuses(self, endpoint: str) -> list[int | None]:
+        """Of every answer so far; None for a dropped connection."""
+        answers = self._call("GET", "/requests").json()
+        return [answer["status"] for answer in answers if answer["endpoint"] == endpoint]
+
+    def _call(self, method: str, path: str, content: Any = None) -> requests.Response:
+        response = requests.request(method, f"{self.url}/_sandbox{path}", json=content, timeout=10)
+        response.raise_for_status()
+        return response

@@ -1,0 +1,116 @@
+"""Who we are to Adobe."""
+
+import dataclasses
+
+import pytest
+
+from relay.authorize import Authorizer
+from relay.errors import SetupError, Unreachable
+from tests.support import CREDENTIALS, Clock, FakeCredentials, FakeTokenService
+
+
+def test_a_token_is_kept_until_shortly_before_it_expires():
+    """One token serves for a day less ten minutes."""
+    service, clock = FakeTokenService(lifetime=86_400), Clock()
+    authorizer = Authorizer(FakeCredentials(), service, clock)
+
+    first = authorizer.authorization(10)
+    clock.seconds += 86_400 - 601
+    still = authorizer.authorization(10)
+    clock.seconds += 2
+    renewed = authorizer.authorization(10)
+
+    assert (first.token, still.token, renewed.token) == ("token-1", "token-1", "token-2")
+
+
+def test_a_short_lived_token_is_kept_for_half_its_life():
+    """A lifetime below ten minutes does not mean a new token for every request."""
+    service, clock = FakeTokenService(lifetime=60), Clock()
+    authorizer = Authorizer(FakeCredentials(), service, clock)
+
+    authorizer.authorization(10)
+    clock.seconds += 29
+    still = authorizer.authorization(10)
+    clock.seconds += 2
+    renewed = authorizer.authorization(10)
+
+    assert (still.token, renewed.token) == ("token-1", "token-2")
+
+
+def test_the_old_token_serves_while_ims_is_down():
+    """A failing renewal costs nothing as long as the token holds, and is not tried for every request."""
+    service, clock = FakeTokenService(lifetime=86_400), Clock()
+    authorizer = Authorizer(FakeCredentials(), service, clock)
+    authorizer.authorization(10)
+    clock.seconds += 86_400 - 300
+    service.error = Unreachable("IMS is busy or down")
+
+    during = authorizer.authorization(10)
+    service.error = None
+    soon_after = authorizer.authorization(10)
+    clock.seconds += 31
+    later = authorizer.authorization(10)
+
+    assert (during.token, soon_after.token, later.token) == ("token-1", "token-1", "token-2")
+
+
+def test_an_expired_token_is_not_used():
+    """When the token's time is over and IMS is down, there is no authorization."""
+    service, clock = FakeTokenService(lifetime=600), Clock()
+    authorizer = Authorizer(FakeCredentials(), service, clock)
+    authorizer.authorization(10)
+    clock.seconds += 601
+    service.error = Unreachable("IMS is busy or down")
+
+    with pytest.raises(Unreachable):
+        authorizer.authorization(10)
+
+
+def test_a_refused_token_is_replaced():
+    """Once Adobe refuses a token, another one is minted and kept."""
+    authorizer = Authorizer(FakeCredentials(), FakeTokenService(), Clock())
+    refused = authorizer.authorization(10)
+
+    replaced = authorizer.replace(refused, 10)
+
+    assert replaced.token == "token-2"
+    assert authorizer.authorization(10) == replaced
+
+
+def test_a_token_that_was_replaced_meanwhile_is_not_replaced_again():
+    """Two requests that were refused with the same token cost one new token."""
+    authorizer = Authorizer(FakeCredentials(), FakeTokenService(), Clock())
+    refused = authorizer.authorization(10)
+
+    first, second = authorizer.replace(refused, 10), authorizer.replace(refused, 10)
+
+    assert first == second
+
+
+def test_rotated_credentials_are_used_for_the_next_token():
+    """The secret is read for every token, so that a rotation needs no restart."""
+    rotated = dataclasses.replace(CREDENTIALS, client_secret="new", client_id="new-client")
+    service = FakeTokenService()
+    authorizer = Authorizer(FakeCredentials([CREDENTIALS, rotated]), service, Clock())
+    refused = authorizer.authorization(10)
+
+    replaced = authorizer.replace(refused, 10)
+
+    assert service.minted_for == [CREDENTIALS, rotated]
+    assert replaced.client_id == "new-client"
+
+
+def test_no_secret_or_token_can_be_read_off_a_representation():
+    """repr() ends up in logs and tracebacks."""
+    authorizer = Authorizer(FakeCredentials(), FakeTokenService(), Clock())
+
+    assert "token-1" not in repr(authorizer.authorization(10))
+    assert CREDENTIALS.client_secret not in repr(CREDENTIALS)
+
+
+def test_a_refusal_of_our_credentials_is_told():
+    """SetupError passes through when no token is left."""
+    authorizer = Authorizer(FakeCredentials(), FakeTokenService(error=SetupError("refused")), Clock())
+
+    with pytest.raises(SetupError):
+        authorizer.authorization(10)

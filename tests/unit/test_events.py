@@ -1,0 +1,123 @@
+"""One event of a client's batch."""
+
+import json
+from typing import Any
+
+import pytest
+
+from relay.core.events import MAX_REQUEST_BYTES, Event, Rejection, read_event, request_body
+from tests.support import SEED, event
+
+
+def code(outcome: Event | Rejection) -> str:
+    assert isinstance(outcome, Rejection)
+    return outcome.problem.type[-8:]
+
+
+def with_identity_map(identity_map: Any) -> dict[str, Any]:
+    return {"xdm": {"identityMap": identity_map}}
+
+
+def test_primary_written_as_text_becomes_a_boolean():
+    """Adobe's own samples write "true"; XDM wants true."""
+    content = with_identity_map({"FPID": [{"id": "1", "primary": "true"}, {"id": "2", "primary": "false"}]})
+
+    outcome = read_event(0, content)
+
+    assert isinstance(outcome, Event)
+    sent = json.loads(outcome.body)
+    assert [identity["primary"] for identity in sent["xdm"]["identityMap"]["FPID"]] == [True, False]
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_seeds_events_are_taken(index: int):
+    """The events of Adobe's documentation, with all they hold."""
+    outcome = read_event(index, json.loads(json.dumps(SEED["events"][index])))
+
+    assert isinstance(outcome, Event)
+    expected = json.dumps(SEED["events"][index]).replace('"true"', "true")
+    assert json.loads(outcome.body) == json.loads(expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        pytest.param("text", "0102-400", id="text"),
+        pytest.param(None, "0102-400", id="null"),
+        pytest.param([], "0102-400", id="array"),
+        pytest.param({}, "0306-400", id="empty"),
+        pytest.param({"xdm": []}, "0102-400", id="xdm no object"),
+        pytest.param({"xdm": {}}, "0306-400", id="no identity map"),
+        pytest.param(with_identity_map([]), "0102-400", id="identity map no object"),
+        pytest.param(with_identity_map({}), "0306-400", id="identity map empty"),
+        pytest.param(with_identity_map({"A": {}}), "0102-400", id="namespace no array"),
+        pytest.param(with_identity_map({"A": ["x"]}), "0102-400", id="identity no object"),
+        pytest.param(with_identity_map({"A": [{"id": "1"}]}), "0306-400", id="no primary"),
+        pytest.param(with_identity_map({"A": [{"id": "1", "primary": False}]}), "0306-400", id="primary false"),
+        pytest.param(with_identity_map({"A": [{"id": "1", "primary": 1}]}), "0306-400", id="primary a number"),
+        pytest.param(with_identity_map({"A": [{"id": "1", "primary": [True]}]}), "0306-400", id="primary an array"),
+        pytest.param(event(name="\ud800"), "0101-400", id="lone surrogate"),
+        pytest.param(event(weight=float("inf")), "0101-400", id="number beyond a double"),
+        pytest.param(event(text="x" * MAX_REQUEST_BYTES), "0112-413", id="too large alone"),
+    ],
+)
+def test_what_edge_would_refuse_is_rejected_with_edges_code(content: Any, expected: str):
+    """The condition has the code that Edge documents for it, and the event's index."""
+    outcome = read_event(3, content)
+
+    assert code(outcome) == expected
+    assert isinstance(outcome, Rejection)
+    assert outcome.index == 3
+    assert "#3" in outcome.problem.detail
+
+
+def test_nesting_beyond_what_can_be_written_is_rejected():
+    """Too deep for the encoder is a rejection, not a crash."""
+    nested: Any = 1
+    for _ in range(100_000):
+        nested = [nested]
+
+    assert code(read_event(0, event(nested=nested))) == "0101-400"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(with_identity_map({"A": [{"id": "", "primary": True}]}), id="empty id"),
+        pytest.param(with_identity_map({"A": [{"primary": True}]}), id="no id"),
+        pytest.param(with_identity_map({"A": [{"primary": True}], "B": [{"primary": True}]}), id="two primaries"),
+        pytest.param(event(timestamp="tomorrow"), id="odd timestamp"),
+        pytest.param(event() | {"data": 5, "more": None}, id="unknown members"),
+        pytest.param(event(_id=5), id="id a number"),
+    ],
+)
+def test_nothing_is_refused_that_edge_does_not_document(content: Any):
+    """What Edge leaves open is for Edge to judge."""
+    assert isinstance(read_event(0, content), Event)
+
+
+def test_text_travels_as_utf8_and_without_blanks():
+    """Bytes are quota: no escapes where UTF-8 will do, no blanks."""
+    outcome = read_event(0, event(name="é漢😀"))
+
+    assert isinstance(outcome, Event)
+    assert "é漢😀".encode() in outcome.body
+    assert b" " not in outcome.body
+
+
+def test_an_event_that_just_fits_is_taken():
+    """64,000 bytes are allowed, 64,001 are not."""
+    room = MAX_REQUEST_BYTES - len(request_body((Event(0, b""),)))
+    smallest = read_event(0, event(text=""))
+    assert isinstance(smallest, Event)
+    padding = "x" * (room - len(smallest.body))
+
+    assert isinstance(read_event(0, event(text=padding)), Event)
+    assert code(read_event(0, event(text=padding + "x"))) == "0112-413"
+
+
+def test_the_request_holds_the_events_in_order():
+    """{"events": […]}, as Edge wants it."""
+    body = request_body((Event(0, b'{"a":1}'), Event(5, b'{"b":2}')))
+
+    assert json.loads(body) == {"events": [{"a": 1}, {"b": 2}]}

@@ -1,0 +1,144 @@
+"""What Edge's answer means."""
+
+import json
+
+import pytest
+
+from local.sandbox.catalogue import ERRORS
+from relay.core.verdict import Answer, Verdict, judge
+from tests.support import NOW, problem
+
+VERDICTS = {
+    Verdict.EVENT_REJECTED: "0102 0103 0104 0105 0108 0110 0112 0302 0304 0305 0306 0308",
+    Verdict.REQUEST_REFUSED: "0002 0003 0100 0101 0106 0107 0109 0111 0113 0400",
+    Verdict.TOKEN_EXPIRED: "0503",
+    Verdict.SETUP: "0004 0010 0011 0012 0013 0500 0501 0502 0504 0505 0506",
+    Verdict.TRANSIENT: "0000 0200 0201 0202 0203 0205 0300 0307",
+    Verdict.UNCERTAIN: "0001",
+    Verdict.DELIVERED: "0204 0301 0303",  # with status 200
+}
+VERDICT_BY_CODE = {code: verdict for verdict, codes in VERDICTS.items() for code in codes.split()}
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> Answer:
+    return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_every_documented_code_has_its_verdict(code: str):
+    """Edge's code decides, whatever its title says."""
+    judgement = judge(answer(int(code[-3:]), problem(code)), NOW)
+
+    assert judgement.verdict is VERDICT_BY_CODE[code[:4]]
+    assert judgement.code == code
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (200, Verdict.DELIVERED),
+        (202, Verdict.DELIVERED),
+        (204, Verdict.DELIVERED),
+        (207, Verdict.DELIVERED),
+        (201, Verdict.UNCERTAIN),
+        (302, Verdict.UNCERTAIN),
+        (400, Verdict.UNCERTAIN),
+        (401, Verdict.TOKEN_EXPIRED),
+        (403, Verdict.SETUP),
+        (404, Verdict.SETUP),
+        (408, Verdict.UNCERTAIN),
+        (413, Verdict.UNCERTAIN),
+        (429, Verdict.TRANSIENT),
+        (500, Verdict.UNCERTAIN),
+        (502, Verdict.TRANSIENT),
+        (503, Verdict.TRANSIENT),
+        (504, Verdict.TRANSIENT),
+        (599, Verdict.UNCERTAIN),
+    ],
+)
+def test_the_status_decides_where_there_is_no_code(status: int, verdict: Verdict):
+    """Every status has a stated fate."""
+    assert judge(answer(status), NOW).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(400, Verdict.UNCERTAIN), (401, Verdict.TOKEN_EXPIRED), (503, Verdict.TRANSIENT)]
+)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>sorry</html>", id="not JSON"),
+        pytest.param(b'{"type": "https://ns.adobe.com/aep/errors/EXEG-0306-', id="cut off"),
+        pytest.param(b'{"error_code": "403010", "message": "m"}', id="gateway string"),
+        pytest.param(b'{"code": 502, "message": "m"}', id="gateway number"),
+        pytest.param(b"[1]", id="not an object"),
+        pytest.param(b"[" * 100_000, id="too deep"),
+        pytest.param(problem("9999-400"), id="unknown code"),
+        pytest.param(problem("0306-400").replace(b"ns.adobe.com", b"example.com"), id="foreign code"),
+    ],
+)
+def test_a_body_without_a_known_code_changes_nothing(status: int, verdict: Verdict, body: bytes):
+    """Adobe's gateways, proxies and cut connections answer in forms of their own."""
+    assert judge(answer(status, body), NOW).verdict is verdict
+
+
+@pytest.mark.parametrize("code", ["0000-503", "0306-400", "0503-401"])
+def test_a_2xx_is_delivered_whatever_its_body_says(code: str):
+    """Events that were taken are never sent again."""
+    assert judge(answer(207, problem(code)), NOW).verdict is Verdict.DELIVERED
+
+
+def test_nested_errors_and_warnings_of_a_207_are_notices():
+    """What upstream services complained about is passed on, and is no reason to send again."""
+    errors, warnings = [{"type": "e", "status": 503}], [{"type": "w", "status": 200}]
+    body = json.dumps({"requestId": "r", "errors": errors, "warnings": warnings}).encode()
+
+    judgement = judge(answer(207, body), NOW)
+
+    assert judgement.verdict is Verdict.DELIVERED
+    assert list(judgement.notices) == errors + warnings
+
+
+def test_ignored_for_lack_of_consent_is_a_notice():
+    """0301 comes with 200: delivered, ignored, and worth telling."""
+    judgement = judge(answer(200, problem("0301-200")), NOW)
+
+    assert judgement.verdict is Verdict.DELIVERED
+    assert [notice["type"][-13:] for notice in judgement.notices] == ["EXEG-0301-200"]
+
+
+@pytest.mark.parametrize("body", [b'{"errors": 5, "warnings": {"a": 1}}', b'{"errors": ["x", null, 7]}'])
+def test_notices_that_are_not_objects_are_left_out(body: bytes):
+    """A 207 of an unexpected form is still delivered."""
+    assert judge(answer(207, body), NOW).notices == ()
+
+
+def test_edges_problem_is_kept_without_our_organisation():
+    """The report's errors are the caller's business; request id and organisation are ours."""
+    report = {"errors": ["x at index 1"], "requestId": "r", "orgId": "o"}
+
+    judgement = judge(answer(422, problem("0104-422", detail="d", report=report)), NOW)
+
+    assert judgement.problem is not None
+    assert judgement.problem.detail == "d"
+    assert judgement.problem.report == {"errors": ["x at index 1"]}
+
+
+@pytest.mark.parametrize("member", ["detail", "report", "title"])
+@pytest.mark.parametrize("value", [None, 5, [], "text"])
+def test_members_of_an_unexpected_kind_do_no_harm(member: str, value: object):
+    """detail and report can be missing, and anything can be of another kind."""
+    assert judge(answer(400, problem("0306-400", **{member: value})), NOW).verdict is Verdict.EVENT_REJECTED
+
+
+def test_retry_after_is_read():
+    """The header's seconds reach the judgement."""
+    assert judge(answer(503, retry_after="7"), NOW).retry_after == 7.0
+
+
+def test_what_is_logged_holds_nothing_that_adobe_worded():
+    """A detail can quote an identity, so no text of Adobe's is among the facts for the log."""
+    judgement = judge(answer(400, problem("0305-400", detail="ada@example.com is invalid")), NOW)
+
+    assert "ada@example.com" not in json.dumps(judgement.facts())
