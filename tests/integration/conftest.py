@@ -1,0 +1,28 @@
+"""The sandbox as a process of its own, and as good as new for every test."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.process import choose_port, running
+from tests.support import PROJECT, SandboxClient
+
+
+@pytest.fixture(scope="session")
+def sandbox_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port = choose_port("SANDBOX_PORT")
+    url = f"http://127.0.0.1:{port}"
+    command: list[str | Path] = [sys.executable, "-m", "local.sandbox", "--port", str(port)]
+    log = tmp_path_factory.mktemp("sandbox") / "sandbox.log"
+    with running("sandbox", command, os.environ | {"PYTHONPATH": str(PROJECT)}, log, f"{url}/_sandbox/requests"):
+        yield url
+
+
+@pytest.fixture
+def sandbox(sandbox_url: str) -> SandboxClient:
+    client = SandboxClient(sandbox_url)
+    client.reset()
+    return client
