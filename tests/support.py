@@ -164,6 +164,9 @@ class SandboxClient:
     def reset(self) -> None:
         self._call("DELETE", "")
 
+    def forget(self) -> None:
+        self._call("DELETE", "/collected")
+
     def fault(self, **fault: Any) -> None:
         self._call("POST", "/faults", fault)
 

@@ -8,7 +8,8 @@ POST   /_sandbox/tokens               {"lifetime": seconds} | {"expire": true} |
 PUT    /_sandbox/credentials          {client_id, client_secrets: […], org_id, scopes}
 PUT    /_sandbox/ingestions/<mapping> {"submit": […], "status": […]} (see campaign.py)
 GET    /_sandbox/ingestions           per mapping: posts, gets, requestIds
-DELETE /_sandbox                      forget everything
+DELETE /_sandbox/collected            forget what was taken and asked, keep the rest
+DELETE /_sandbox                      forget everything, tokens included
 """
 
 import asyncio
@@ -91,6 +92,10 @@ class Sandbox:
         self.campaign = Campaign()
         self.faults = Faults()
         self.requests: list[dict[str, Any]] = []
+
+    def forget(self) -> None:
+        self.edge.taken.clear()
+        self.requests.clear()
 
     async def serve(self, endpoint: str, request: Request, handle: Callable[[bytes], Reply]) -> Response:
         """Take the request with `handle`, unless a fault is in force that says otherwise."""
@@ -214,6 +219,7 @@ def _control_routes(sandbox: Sandbox) -> list[Route]:
         ),
         Route("/_sandbox/faults", changing(end_faults), methods=["DELETE"]),
         Route("/_sandbox/collected", reading(lambda: sandbox.edge.taken), methods=["GET"]),
+        Route("/_sandbox/collected", changing(sandbox.forget), methods=["DELETE"]),
         Route("/_sandbox/requests", reading(lambda: sandbox.requests), methods=["GET"]),
         Route("/_sandbox/tokens", changing(change_tokens), methods=["POST"]),
         Route("/_sandbox/credentials", changing(change_credentials), methods=["PUT"]),

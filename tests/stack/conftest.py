@@ -1,0 +1,68 @@
+"""The deployed template, once for all stack tests, and a sandbox that is as good as new for every one of them."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.stack import Stack
+from local.stack import stack as deployed
+from tests.support import DATASTREAM, PROJECT, SandboxClient
+
+
+@dataclass(frozen=True)
+class Relay:
+    """A client of the deployed API, with a key."""
+
+    stack: Stack
+
+    def post(self, content: Any = None, *, query: str | None = None, **headers: str) -> requests.Response:
+        """POST /ee/v2/collect; `content` is JSON, or bytes that are sent as they are."""
+        query = f"dataStreamId={DATASTREAM}" if query is None else query
+        body = {"data": content} if isinstance(content, bytes) else {"json": content}
+        sent = {"x-api-key": self.stack.api_key, "Content-Type": "application/json"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        return requests.post(f"{self.stack.api_url}/ee/v2/collect?{query}", headers=sent, timeout=40, **body)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with deployed() as running:
+        yield running
+
+
+@pytest.fixture
+def relay(stack: Stack) -> Relay:
+    return Relay(stack)
+
+
+@pytest.fixture
+def sandbox(stack: Stack) -> Iterator[SandboxClient]:
+    client = SandboxClient(stack.adobe_url)
+    client.end_faults()
+    client.forget()
+    yield client
+    client.end_faults()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A copy of this checkout with its environments, to run commands in as a user would."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=PROJECT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    copy = tmp_path / "checkout"
+    for name in listed.stdout.splitlines():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(PROJECT / name, copy / name)
+    for name in (".venv", ".venv-emulator"):
+        (copy / name).symlink_to(PROJECT / name)
+    (copy / ".local").mkdir()
+    (copy / ".local/uv").symlink_to(PROJECT / ".local/uv")
+    return copy

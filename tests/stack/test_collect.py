@@ -1,0 +1,239 @@
+"""POST /ee/v2/collect through the deployed template: API Gateway, function, layer, rights, secret."""
+
+import gzip
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import requests
+
+from local.logs import function_logs
+from local.stack import Stack, client
+from tests.stack.conftest import Relay
+from tests.support import DATASTREAM, PROJECT, SEED, SandboxClient, batch, event, ids
+
+# The headers of Adobe's own sample; only the key is one of ours.
+SEED_HEADERS = {"Authorization": "Bearer {TOKEN}", "x-gw-ims-org-id": "{ORG_ID}"}
+
+
+def run(block: str, **environment: str) -> str:
+    """What a shell prints that is given the block."""
+    result = subprocess.run(
+        ["bash", "-euc", block], env=os.environ | environment, capture_output=True, text=True, check=True
+    )
+    return result.stdout
+
+
+def test_the_batch_of_adobes_documentation_arrives(relay: Relay, sandbox: SandboxClient):
+    """With nothing changed but base URL and key: its spelling of the parameter, its headers, its "primary": "true"."""
+    answer = relay.post(SEED, query="dataStreamId=my-datastream", **SEED_HEADERS)
+
+    (taken,) = sandbox.collected()
+    assert answer.status_code == 202
+    assert taken["datastreamId"] == "my-datastream"
+    assert taken["requestId"].startswith(answer.json()["requestId"])
+    assert taken["events"] == json.loads(json.dumps(SEED["events"]).replace('"true"', "true"))
+
+
+def test_the_readmes_curl_command_works(stack: Stack, sandbox: SandboxClient):
+    """As it is printed there."""
+    block = next(block for block in readme_blocks() if block.startswith("curl"))
+
+    printed = run(block, API_URL=stack.api_url, API_KEY=stack.api_key, DATASTREAM_ID=DATASTREAM)
+
+    assert printed.startswith("HTTP/1.1 202")
+    assert ids(sandbox.events()) == {"b1c7a8e2-0d53-4f6e-9c2a-3f1d5e7a9b40"}
+
+
+def readme_blocks() -> list[str]:
+    return re.findall(r"```sh\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "text/javascript; charset=utf-8"])
+def test_every_content_type_that_edge_lists_is_taken(relay: Relay, sandbox: SandboxClient, content_type: str):
+    """With non-ASCII text, which must arrive as it was sent."""
+    answer = relay.post(json.dumps(batch("é漢😀"), ensure_ascii=False).encode(), Content_Type=content_type)
+
+    assert answer.status_code == 202
+    assert ids(sandbox.events()) == {"é漢😀"}
+
+
+def test_a_gzip_body_is_unpacked(relay: Relay, sandbox: SandboxClient):
+    """Content-Encoding: gzip."""
+    answer = relay.post(gzip.compress(json.dumps(batch("a")).encode()), Content_Encoding="gzip")
+
+    assert answer.status_code == 202
+    assert ids(sandbox.events()) == {"a"}
+
+
+def test_silent_is_204_without_a_body(relay: Relay, sandbox: SandboxClient):
+    """And the events are with Adobe."""
+    answer = relay.post(batch("a"), query="datastreamId=d&silent=true")
+
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert ids(sandbox.events()) == {"a"}
+
+
+@pytest.mark.parametrize(("query", "header"), [("&requestId=mine", {}), ("", {"x_request_id": "mine"})])
+def test_the_request_id_is_the_clients(relay: Relay, sandbox: SandboxClient, query: str, header: dict[str, str]):
+    """From query or header; in body, header and Adobe's log."""
+    answer = relay.post(batch("a"), query=f"datastreamId=d{query}", **header)
+
+    assert answer.json() == {"requestId": "mine"}
+    assert answer.headers["x-request-id"] == "mine"
+    assert sandbox.collected()[0]["requestId"].startswith("mine-")
+
+
+def test_one_bad_event_does_not_hold_back_good_ones(relay: Relay, sandbox: SandboxClient):
+    """207: the good are delivered, the bad are named."""
+    answer = relay.post({"events": [event("a"), {"xdm": {}}, event("b")]})
+
+    assert answer.status_code == 207
+    assert [error["report"]["eventIndex"] for error in answer.json()["errors"]] == [1]
+    assert ids(sandbox.events()) == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        pytest.param(b"", 408, id="empty body"),
+        pytest.param(b"rubbish", 400, id="bad JSON"),
+        pytest.param(b"[]", 400, id="not an object"),
+        pytest.param(b'{"events": []}', 400, id="no events"),
+        pytest.param(b'{"events": [1, "x", null]}', 400, id="events that are not objects"),
+        pytest.param(b"[" * 200_000, 400, id="deep nesting"),
+        pytest.param(json.dumps(batch("\ud800")).encode(), 400, id="lone surrogate"),
+        pytest.param(b'{"events": [{"xdm": {"a": NaN}}]}', 400, id="NaN"),
+        pytest.param(b"\xff\xfe\x00rubbish", 400, id="not UTF-8"),
+        pytest.param(b"rubbish " * 786_432, 400, id="6 MB of rubbish"),
+        pytest.param(json.dumps({"events": [{}] * 20_000}).encode(), 400, id="thousands of empty events"),
+        pytest.param(json.dumps({"events": [event("a", text="x" * 70_000)]}).encode(), 413, id="too large an event"),
+    ],
+)
+def test_bad_input_is_a_4xx_and_nothing_is_forwarded(relay: Relay, sandbox: SandboxClient, content: bytes, status: int):
+    """problem+json; never a 5xx, never a trace of what is inside."""
+    answer = relay.post(content)
+
+    assert answer.status_code == answer.json()["status"] == status
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert "Traceback" not in answer.text
+    assert sandbox.statuses("collect") == []
+
+
+@pytest.mark.parametrize("key", ["", "wrong"])
+def test_callers_need_a_key(relay: Relay, sandbox: SandboxClient, key: str):
+    """403, in the form of every other problem."""
+    answer = relay.post(batch("a"), x_api_key=key)
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:adobe-relay:invalid-api-key")
+    assert sandbox.statuses("collect") == []
+
+
+def test_another_path_is_a_404(stack: Stack):
+    """In the form of every other problem, and with the path there is."""
+    answer = requests.post(f"{stack.api_url}/ee/v1/collect", headers={"x-api-key": stack.api_key}, timeout=10)
+
+    assert (answer.status_code, answer.json()["type"]) == (404, "urn:adobe-relay:no-such-resource")
+
+
+def test_a_caller_with_a_key_of_its_own_is_throttled_by_its_own_plan(
+    relay: Relay, sandbox: SandboxClient, stack: Stack
+):
+    """429 with Retry-After; the others are not affected."""
+    apigateway = client("apigateway", stack.aws_endpoint_url)
+    *_, api_id, stage = stack.api_url.split("/")
+    plan = apigateway.create_usage_plan(
+        name="kiosk", apiStages=[{"apiId": api_id, "stage": stage}], throttle={"rateLimit": 0.01, "burstLimit": 1}
+    )
+    key = apigateway.create_api_key(name="kiosk", enabled=True)
+    apigateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+
+    answers = [relay.post(batch(name), x_api_key=key["value"]) for name in "ab"]
+    other = relay.post(batch("c"))
+
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert answers[1].json()["type"] == "urn:adobe-relay:throttled"
+    assert answers[1].headers["Retry-After"] == "1"
+    assert other.status_code == 202
+    assert ids(sandbox.events()) == {"a", "c"}
+
+
+def test_an_outage_is_a_503_until_it_is_over(relay: Relay, sandbox: SandboxClient):
+    """Never a 2xx for something that Adobe does not have."""
+    sandbox.fault(on="collect", status=503, retry_after=7)
+    during = relay.post(batch("a"))
+    sandbox.end_faults()
+    after = relay.post(batch("b"))
+
+    assert (during.status_code, during.headers["Retry-After"]) == (503, "7")
+    assert after.status_code == 202
+    assert ids(sandbox.events()) == {"b"}
+
+
+def test_edge_that_does_not_answer_in_time_is_a_503(relay: Relay, sandbox: SandboxClient):
+    """From us, before API Gateway gives up."""
+    sandbox.fault(on="collect", delay=12, times=1)
+
+    answer = relay.post(batch("a"))
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:adobe-relay:not-delivered")
+    assert "same _id" in answer.json()["detail"]
+
+
+def test_expired_tokens_and_a_rotated_secret_cost_no_batch(relay: Relay, sandbox: SandboxClient, stack: Stack):
+    """No restart: the next token is minted with the secret that is in Secrets Manager then."""
+    relay.post(batch("a"))
+    secrets = client("secretsmanager", stack.aws_endpoint_url)
+    (secret,) = secrets.list_secrets()["SecretList"]
+    before = secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"]
+    sandbox.credentials(client_secrets=["rotated"])
+    sandbox.tokens(expire=True)
+    without = relay.post(batch("b"))
+
+    secrets.put_secret_value(
+        SecretId=secret["ARN"], SecretString=json.dumps(json.loads(before) | {"client_secret": "rotated"})
+    )
+    rotated = relay.post(batch("c"))
+
+    secrets.put_secret_value(SecretId=secret["ARN"], SecretString=before)
+    sandbox.credentials(client_secrets=["sandbox-secret"])
+    assert (without.status_code, without.headers["Retry-After"]) == (503, "60")
+    assert rotated.status_code == 202
+    assert ids(sandbox.events()) == {"a", "c"}
+
+
+def test_the_logs_hold_neither_secrets_nor_events(relay: Relay, sandbox: SandboxClient, stack: Stack):
+    """One line for each request, with what an operator needs, in the function's own log group."""
+    relay.post(batch("ada@example.com"), query="datastreamId=d&requestId=find-me")
+    sandbox.fault(on="collect", code="0305-400", contains="ada@example.com")
+    relay.post(batch("ada@example.com"), query="datastreamId=d&requestId=find-me-too")
+
+    lines = function_logs(stack.aws_endpoint_url)
+    text = "\n".join(lines)
+    logged = {entry.get("requestId"): entry for entry in map(as_json, lines)}
+    assert (logged["find-me"]["verdict"], logged["find-me"]["events"]) == ("delivered", 1)
+    assert (logged["find-me-too"]["verdict"], logged["find-me-too"]["edgeCode"]) == ("event rejected", "0305-400")
+    assert "ada@example.com" not in text
+    assert "sandbox-secret" not in text
+    assert stack.api_key not in text
+    assert "Bearer" not in text
+
+
+def as_json(line: str) -> dict[str, Any]:
+    return json.loads(line) if line.startswith("{") else {}
+
+
+def test_the_sample_event_works_with_sam_local_and_remote_invoke(stack: Stack, sandbox: SandboxClient):
+    """events/collect.json, invoked as the function would be."""
+    functions = client("lambda", stack.aws_endpoint_url)
+    (function,) = functions.list_functions()["Functions"]
+
+    invoked = functions.invoke(
+        FunctionName=function["FunctionName"], Payload=(PROJECT / "events/collect.json").read_bytes()
+    )
+
+    assert json.loads(invoked["Payload"].read())["statusCode"] == 202
+    assert len(sandbox.events()) == 2
