@@ -15,8 +15,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m local", description=__doc__)
     parser.add_argument("command", choices=COMMANDS)
     command = parser.parse_args().command
-    for signal_number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signal_number, _interrupt)  # so that whatever ends us, all we started is stopped
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # whatever ends us, all we started is stopped
+        signal.signal(signal_number, _interrupt)  # SIGINT, too: a shell starts background jobs with it ignored
     try:
         return COMMANDS[command]()
     except LocalError as error:

@@ -98,8 +98,11 @@ def stack() -> Iterator[Stack]:
         )
 
 
-def client_environment(aws_url: str) -> dict[str, str]:
-    """This environment with the emulator as its AWS, and without anything that could lead to a real account."""
+def client_environment(aws_url: str, temporary: Path) -> dict[str, str]:
+    """This environment with the emulator as its AWS, and without anything that could lead to a real account.
+
+    What tools forget to remove, they forget in the folder `temporary`.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -115,6 +118,7 @@ def client_environment(aws_url: str) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "127.0.0.1,localhost",
         "SAM_CLI_TELEMETRY": "0",
+        "TMPDIR": str(temporary),
     }
 
 
@@ -173,13 +177,12 @@ def _sandbox(url: str, logs: Path, credentials: Mapping[str, str]) -> Iterator[P
 @contextmanager
 def _emulator(url: str, logs: Path) -> Iterator[Popen[bytes]]:
     say(f"Starting the local AWS on {url}")
-    environment = client_environment(url) | {
+    environment = client_environment(url, logs) | {
         "AUTH": "true",  # a function may do what its role allows, and nothing else
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": url.rpartition(":")[2],
         "IOT_MTLS_ENABLED": "0",  # or it opens a second port
         "MINISTACK_HOST": "localhost",
-        "TMPDIR": str(logs),
     }
     with running("The local AWS", [_EMULATOR], environment, logs / "aws.log", f"{url}/_ministack/health") as server:
         yield server
@@ -202,7 +205,7 @@ def _build(logs: Path) -> None:
         "--cache-dir",
         WORKSPACE / "cache",
     ]
-    _run_sam(arguments, client_environment("http://127.0.0.1:1"), logs / "build.log")
+    _run_sam(arguments, client_environment("http://127.0.0.1:1", logs), logs / "build.log")
 
 
 def _deploy(logs: Path, aws_url: str, addresses: Mapping[str, str], credentials: Mapping[str, str]) -> None:
@@ -227,7 +230,7 @@ def _deploy(logs: Path, aws_url: str, addresses: Mapping[str, str], credentials:
         "--no-progressbar",
     ]
     try:
-        _run_sam(arguments, client_environment(aws_url), logs / "deploy.log")
+        _run_sam(arguments, client_environment(aws_url, logs), logs / "deploy.log")
     finally:
         configuration.unlink()
 

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import requests
+from samcli.yamlhelper import yaml_parse
 
 from relay.authorize import Authorization, Credentials, Token
 from relay.core.verdict import Answer
@@ -22,6 +23,11 @@ CREDENTIALS = Credentials("sandbox-client", "sandbox-secret", "53A16ACB5CC1D3760
 AUTHORIZATION = Authorization("token-1", CREDENTIALS.client_id, CREDENTIALS.org_id)
 
 SEED = json.loads(json.loads((PROJECT / "events/collect.json").read_text())["body"])
+
+
+def template() -> dict[str, Any]:
+    """template.yaml, with intrinsic functions in their long form."""
+    return yaml_parse((PROJECT / "template.yaml").read_text())
 
 
 def event(name: str = "a", **xdm: Any) -> dict[str, Any]:

@@ -10,14 +10,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import pytest
 import requests
 
 from local.process import choose_port, running, wait_until
 from local.stack import Stack, client, client_environment
-from tests.support import PROJECT, SEED, SandboxClient, batch, ids
+from tests.support import PROJECT, SandboxClient, batch, ids, template
 
 
 def make(checkout: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -169,31 +167,36 @@ def test_a_deployment_that_fails_is_one_clear_sentence(checkout: Path):
 
 
 def test_the_readmes_two_commands_deploy(checkout: Path, stack: Stack):
-    """`sam build` and `sam deploy --guided`, with nothing answered but what has no default."""
+    """`sam build` and `sam deploy --guided`, with an answer only to what has no default."""
     block = next(block for block in readme_blocks() if "sam deploy --guided" in block)
-    answers = {
-        "Stack Name": "mine",
-        "Parameter AdobeClientId": "mine",
-        "Parameter AdobeClientSecret": "secret",
-        "Parameter AdobeOrgId": "AB@AdobeOrg",
-        "Deploy this changeset": "y",
-    }
-    environment = client_environment(stack.aws_endpoint_url)
+    environment = client_environment(stack.aws_endpoint_url, checkout)
     environment["PATH"] = f"{PROJECT}/.venv/bin:{environment['PATH']}"
 
     result = subprocess.run(
-        ["bash", "-euc", block], cwd=checkout, env=environment, input=guided(answers), capture_output=True, text=True,
-        check=False,
+        ["bash", "-euc", block], cwd=checkout, env=environment, input="\n".join(guided_answers()),
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert result.returncode == 0, result.stdout + result.stderr
-    outputs = client("cloudformation", stack.aws_endpoint_url).describe_stacks(StackName="mine")["Stacks"][0]["Outputs"]
+    cloudformation = client("cloudformation", stack.aws_endpoint_url)
+    outputs = cloudformation.describe_stacks(StackName="mine")["Stacks"][0]["Outputs"]
     assert {output["OutputKey"] for output in outputs} >= {"ApiUrl", "ApiKeyId", "ReadApiKey"}
-    assert "secret" not in (checkout / "samconfig.toml").read_text()
+    assert "top-secret" not in (checkout / "samconfig.toml").read_text()
+    cloudformation.delete_stack(StackName="mine")
 
 
-def guided(answers: dict[str, str]) -> str:
-    return ""
+def guided_answers() -> list[str]:
+    """In the order in which SAM asks; empty for what is there."""
+    parameters = {"AdobeClientId": "mine", "AdobeClientSecret": "top-secret", "AdobeOrgId": "AB@AdobeOrg"}
+    stack_name_and_region = ["mine", ""]
+    confirm_roles_rollback_save_file_environment = [""] * 6
+    deploy_this_changeset = ["y", ""]
+    return [
+        *stack_name_and_region,
+        *(parameters.get(name, "") for name in template()["Parameters"]),
+        *confirm_roles_rollback_save_file_environment,
+        *deploy_this_changeset,
+    ]
 
 
 def readme_blocks() -> list[str]:
