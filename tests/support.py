@@ -11,7 +11,7 @@ from typing import Any
 import requests
 from samcli.yamlhelper import yaml_parse
 
-from relay.authorize import Authorization, Credentials, Token
+from relay.core.authorization import Authorization, Credentials, Token
 from relay.core.verdict import Answer
 from relay.errors import AdobeError
 

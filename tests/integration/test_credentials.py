@@ -9,7 +9,7 @@ import pytest
 from moto import mock_aws
 
 from relay.adapters.credentials import SecretsManagerCredentials
-from relay.authorize import Credentials
+from relay.core.authorization import Credentials
 from relay.errors import SetupError
 
 WHOLE = {"client_id": "c", "client_secret": "s", "org_id": "o@AdobeOrg", "scopes": "openid"}

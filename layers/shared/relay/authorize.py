@@ -1,45 +1,17 @@
-"""Who we are to Adobe: credentials and an access token, kept until shortly before it expires."""
+"""Keep an authorization for Adobe: mint a token, and renew it shortly before it expires."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from aws_lambda_powertools import Logger
 
+from relay.core.authorization import Authorization, Credentials, Token
 from relay.errors import AdobeError
 
 logger = Logger(child=True)
 
 RENEW_BEFORE = 600.0  # seconds before expiry, as Adobe's own clients do
 RETRY_RENEWAL = 30.0  # seconds between attempts while the old token still holds
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """An OAuth server-to-server credential of Adobe's Developer Console; `scopes` is comma-separated."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    org_id: str
-    scopes: str
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token; `expires_at` in epoch seconds, `lifetime` in seconds."""
-
-    value: str = field(repr=False)
-    expires_at: float
-    lifetime: float
-
-
-@dataclass(frozen=True, slots=True)
-class Authorization:
-    """What every request to Adobe carries: a token, and the client id and organisation it was minted for."""
-
-    token: str = field(repr=False)
-    client_id: str
-    org_id: str
 
 
 class CredentialsStore(Protocol):

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from relay.authorize import Authorization
 from relay.batch import Batch
+from relay.core.authorization import Authorization
 from relay.core.events import MAX_REQUEST_BYTES, request_body
 from relay.core.problem import edge_problem
 from relay.core.verdict import Answer, Judgement, Verdict, judge

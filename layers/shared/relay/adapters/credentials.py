@@ -4,7 +4,7 @@ from aws_lambda_powertools.utilities.parameters import SecretsProvider
 from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
 from botocore.config import Config
 
-from relay.authorize import Credentials
+from relay.core.authorization import Credentials
 from relay.errors import SetupError
 
 

@@ -4,7 +4,7 @@ Source: AdobeDocs/data-collection-apis, collect endpoint, authenticated.
 """
 
 from relay.adapters.http import Http
-from relay.authorize import Authorization
+from relay.core.authorization import Authorization
 from relay.core.verdict import Answer
 
 

@@ -7,7 +7,7 @@ import json
 import re
 
 from relay.adapters.http import Http
-from relay.authorize import Credentials, Token
+from relay.core.authorization import Credentials, Token
 from relay.core.retry_after import read_retry_after
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, SetupError, Unreachable

@@ -1,0 +1,113 @@
+"""The documentation says what is so."""
+
+import json
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.support import PROJECT, template
+
+README = (PROJECT / "README.md").read_text()
+PAGES = [PROJECT / "README.md", PROJECT / "CHANGELOG.md", *sorted((PROJECT / "docs").glob("*.md"))]
+
+# Every command of the README, and the test (or CI) that runs it.
+COMMANDS = {
+    "make demo": "tests/stack/test_commands.py::test_make_demo_shows_what_the_readme_shows",
+    "make start": "tests/stack/test_commands.py::test_make_start_stays_until_ctrl_c",
+    "make logs": "tests/stack/test_commands.py::test_make_start_stays_until_ctrl_c",
+    "sam build": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
+    "sam deploy --guided": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
+    "curl": "tests/stack/test_collect.py::test_the_readmes_curl_command_works",
+    "make test": ".ci/run",
+    "make check": ".ci/run",
+}
+
+
+def readme_commands() -> list[str]:
+    blocks = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+    return [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if re.match(r"\w", line)]
+
+
+def test_every_command_of_the_readme_is_run_by_a_test_or_by_ci():
+    """What is not run is wrong sooner or later."""
+    names = {"curl" if command.startswith("curl") else command for command in readme_commands()}
+
+    assert names == set(COMMANDS)
+
+
+@pytest.mark.parametrize(("command", "where"), COMMANDS.items())
+def test_the_test_that_runs_a_command_exists(command: str, where: str):
+    """By file and name."""
+    file, _, name = where.partition("::")
+    text = (PROJECT / file).read_text()
+
+    assert (f"def {name}(" if name else command) in text
+
+
+def test_the_readme_lists_every_parameter_with_its_default():
+    """And no other."""
+    listed = dict(re.findall(r"^\| `([A-Z]\w+)` \| (?:`([^`]*)`)? ?\|", README, re.MULTILINE))
+    parameters = {name: str(item.get("Default", "")) for name, item in template()["Parameters"].items()}
+
+    assert listed == parameters
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    """Those into this repository."""
+    targets = re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())
+
+    assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_make_target_is_explained():
+    """In `make help`."""
+    makefile = (PROJECT / "Makefile").read_text()
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony
+
+    assert set(re.findall(r"^(\w+):.*## ", makefile, re.MULTILINE)) == set(phony[1].split())
+
+
+def test_the_layer_is_built_from_the_lock_file():
+    """requirements.txt holds the versions and hashes of uv.lock."""
+    lock = tomllib.loads((PROJECT / "uv.lock").read_text())
+    versions = {package["name"]: package.get("version") for package in lock["package"]}
+    required = re.findall(
+        r"^([\w-]+)==([\w.]+)", (PROJECT / "layers/shared/requirements.txt").read_text(), re.MULTILINE
+    )
+
+    assert {"requests", "aws-lambda-powertools"} <= {name for name, _ in required}
+    assert {name: version for name, version in required if versions[name] != version} == {}
+
+
+def test_the_layer_carries_no_boto3():
+    """It is the runtime's own, and large."""
+    assert not re.search("boto", (PROJECT / "layers/shared/requirements.txt").read_text())
+
+
+def test_the_changelog_has_the_version():
+    """Of pyproject.toml."""
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert f"## {version}" in (PROJECT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize("sample", sorted((PROJECT / "events").glob("*.json")), ids=lambda path: path.name)
+def test_every_sample_event_is_used_by_a_test(sample: Path):
+    """So that it never rots."""
+    json.loads(sample.read_text())
+    tests = "".join(path.read_text() for path in (PROJECT / "tests/stack").glob("*.py"))
+
+    assert f"events/{sample.name}" in tests
+
+
+def test_nothing_that_make_makes_is_committed():
+    """The tree holds sources only."""
+    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True, check=True)
+
+    made = re.compile(r"^(\.venv|\.local|\.aws-sam)|__pycache__|\.pyc$")
+    assert [name for name in listed.stdout.splitlines() if made.search(name)] == []
