@@ -51,7 +51,8 @@ class Http:
         deadline = self._now() + within
         if self._now() - self._last_used > IDLE_SECONDS:
             self._session.close()  # the next request opens a fresh connection; nothing was sent on the old one
-        timeout = (min(self._timeouts.connect, within), min(self._timeouts.read, within))
+        connect = min(self._timeouts.connect, within / 2)
+        timeout = (connect, min(self._timeouts.read, within - connect))
         try:
             with self._session.request(
                 method,
