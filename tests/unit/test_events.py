@@ -1,12 +1,19 @@
 """One event of a client's batch."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
 
-from relay.core.events import MAX_REQUEST_BYTES, Event, Rejection, read_event, request_body
+from relay.core.events import FRAME_BYTES, MAX_REQUEST_BYTES, Event, EventReader, Rejection
 from tests.support import SEED, event
+
+RECEIVED_AT = "2026-11-21T12:00:00.000Z"
+
+
+def read_event(index: int, content: Any) -> Event | Rejection:
+    return EventReader(RECEIVED_AT).read(index, content)
 
 
 def code(outcome: Event | Rejection) -> str:
@@ -35,8 +42,10 @@ def test_the_seeds_events_are_taken(index: int):
     outcome = read_event(index, json.loads(json.dumps(SEED["events"][index])))
 
     assert isinstance(outcome, Event)
-    expected = json.dumps(SEED["events"][index]).replace('"true"', "true")
-    assert json.loads(outcome.body) == json.loads(expected)
+    expected = json.loads(json.dumps(SEED["events"][index]).replace('"true"', "true"))
+    sent = json.loads(outcome.body)
+    assert uuid.UUID(sent["xdm"].pop("_id"))
+    assert sent == expected
 
 
 @pytest.mark.parametrize(
@@ -107,7 +116,7 @@ def test_text_travels_as_utf8_and_without_blanks():
 
 def test_an_event_that_just_fits_is_taken():
     """64,000 bytes are allowed, 64,001 are not."""
-    room = MAX_REQUEST_BYTES - len(request_body((Event(0, b""),)))
+    room = MAX_REQUEST_BYTES - FRAME_BYTES
     smallest = read_event(0, event(text=""))
     assert isinstance(smallest, Event)
     padding = "x" * (room - len(smallest.body))
@@ -116,8 +125,57 @@ def test_an_event_that_just_fits_is_taken():
     assert code(read_event(0, event(text=padding + "x"))) == "0112-413"
 
 
-def test_the_request_holds_the_events_in_order():
-    """{"events": […]}, as Edge wants it."""
-    body = request_body((Event(0, b'{"a":1}'), Event(5, b'{"b":2}')))
+def completed(content: dict[str, Any], reader: EventReader | None = None) -> dict[str, Any]:
+    """The xdm of the event as it will be sent."""
+    outcome = (reader or EventReader(RECEIVED_AT)).read(0, json.loads(json.dumps(content)))
+    assert isinstance(outcome, Event)
+    return json.loads(outcome.body)["xdm"]
 
-    assert json.loads(body) == {"events": [{"a": 1}, {"b": 2}]}
+
+def without_id(**xdm: Any) -> dict[str, Any]:
+    content = event("a", **xdm)
+    del content["xdm"]["_id"]
+    return content
+
+
+def test_a_missing_timestamp_becomes_the_time_of_receipt():
+    """So that an event that is delivered days later says when it happened."""
+    assert completed(event("a"))["timestamp"] == RECEIVED_AT
+
+
+def test_what_the_client_sent_is_never_changed():
+    """Its _id and its timestamp stay what they are."""
+    sent = completed(event("mine", timestamp="2021-08-09T14:09:20.859Z"))
+
+    assert (sent["_id"], sent["timestamp"]) == ("mine", "2021-08-09T14:09:20.859Z")
+
+
+def test_a_timestamped_event_gets_the_same_id_every_time():
+    """So that Adobe can tell a repetition, whenever and wherever in a batch it comes."""
+    content = without_id(timestamp="2021-08-09T14:09:20.859Z")
+    later = EventReader("2027-01-01T00:00:00.000Z")
+    later.read(0, without_id(timestamp="2022-01-01T00:00:00Z"))
+
+    first, second = completed(content), completed(content, later)
+
+    assert uuid.UUID(first["_id"])
+    assert first["_id"] == second["_id"]
+
+
+def test_copies_within_a_batch_are_events_of_their_own():
+    """Two equal clicks in one request are two clicks; sent again, they get the same two ids."""
+    content = without_id(timestamp="2021-08-09T14:09:20.859Z")
+    reader, again = EventReader(RECEIVED_AT), EventReader(RECEIVED_AT)
+
+    once = [completed(content, reader)["_id"] for _ in range(2)]
+    twice = [completed(content, again)["_id"] for _ in range(2)]
+
+    assert len(set(once)) == 2
+    assert once == twice
+
+
+def test_events_that_differ_get_ids_that_differ():
+    """Also when only their data differ."""
+    plain = without_id(timestamp="2021-08-09T14:09:20.859Z")
+
+    assert completed(plain)["_id"] != completed(plain | {"data": {"a": 1}})["_id"]

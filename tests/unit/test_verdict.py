@@ -142,3 +142,39 @@ def test_what_is_logged_holds_nothing_that_adobe_worded():
     judgement = judge(answer(400, problem("0305-400", detail="ada@example.com is invalid")), NOW)
 
     assert "ada@example.com" not in json.dumps(judgement.facts())
+
+
+@pytest.mark.parametrize("status", [101, 201, 203, 226, 302, 304])
+def test_a_refusal_with_a_status_that_is_none_is_not_understood(status: int):
+    """A code counts only with a status of 4xx or 5xx, so that no refusal can be told as a success."""
+    assert judge(answer(status, problem("0304-400")), NOW).verdict is Verdict.UNCERTAIN
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b'{"error_code": "403010", "message": "m"}'])
+def test_a_200_that_no_edge_has_written_is_not_delivered(body: bytes):
+    """A web page at a wrong address must not swallow events."""
+    assert judge(answer(200, body), NOW).verdict is Verdict.UNCERTAIN
+
+
+HOSTILE = [None, True, 5, 1e999, [], ["x"], {}, "x" * 2_500, {"eventIndex": True}, {"eventIndex": 10**100}]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=lambda value: str(value)[:12])
+@pytest.mark.parametrize("member", ["type", "status", "title", "detail", "report"])
+def test_what_reaches_a_client_is_of_bounded_size_and_of_its_kind(member: str, value: object):
+    """Whatever Edge writes into the members of a notice."""
+    body = json.dumps({"errors": [{"type": "t", "status": 503, "title": "x", member: value}] * 1_100}).encode()
+
+    notices = judge(answer(207, body), NOW).notices
+
+    text = json.dumps(notices, allow_nan=False)
+    assert len(notices) <= 1_000
+    assert len(text) < 3_000_000
+    assert {type(notice.get("status", 0)) for notice in notices} <= {int}
+
+
+def test_a_deep_answer_costs_nobody_an_answer():
+    """It is read as nothing."""
+    deep = b'{"type": "https://ns.adobe.com/aep/errors/EXEG-0304-400", "a": ' + b"[" * 986 + b"]" * 986 + b"}"
+
+    assert json.dumps(judge(answer(202, deep), NOW).notices) is not None

@@ -1,6 +1,7 @@
 """One event of a client's batch: checked as Edge documents it, no stricter, and made ready to send."""
 
 import json
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,12 @@ from relay.core.problem import Problem, edge_problem
 # Edge documents 64 KB a request; whether that is 65,536 or 64,000 is open, so the smaller one.
 MAX_REQUEST_BYTES = 64_000
 
-_OPEN, _CLOSE = b'{"events":[', b"]}"
+FRAME_BYTES = len(b'{"events":[]}')
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
+# Of the ids that we give to events without one. Never change it: a repeated event would get another id.
+_ID_NAMESPACE = uuid.UUID("6f0e9d3c-6f4b-4a58-9a0c-1d2b7c5e8f10")
+
+encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False, check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,39 +38,55 @@ class Rejection:
         return self.problem.as_json(eventIndex=self.index)
 
 
-def request_body(events: tuple[Event, ...]) -> bytes:
-    """The body of the Edge request that carries the events, in order."""
-    return _OPEN + b",".join([event.body for event in events]) + _CLOSE
+class EventReader:
+    """Reads the events of one client's array, and completes what later tries need to send the same event again.
 
-
-def read_event(index: int, content: Any) -> Event | Rejection:
-    """The event at `index` of the client's array, or why Edge would refuse it.
-
-    `"primary": "true"`, as Adobe's own samples write it, becomes the boolean that XDM wants.
+    `received_at` is the time of receipt in RFC 3339. `"primary": "true"`, as Adobe's own samples have it, becomes the
+    boolean that XDM wants. A missing `timestamp` becomes the time of receipt. A missing `_id` becomes a UUID made of
+    the event itself, so the same event, sent again with its timestamp, gets the same one; the n-th copy within an
+    array is taken for an event of its own.
     """
-    problem = _refusal(index, content)
-    if problem:
-        return Rejection(index, problem)
-    try:
-        body = _encode(content).encode()
-    except (ValueError, RecursionError):  # a lone surrogate, a number beyond a double, a nesting without end
-        return Rejection(
-            index,
-            edge_problem(
-                "0101-400",
-                f"Event #{index} has text that is not Unicode, a number out of range, or too deep a nesting.",
-            ),
-        )
-    size = len(_OPEN) + len(body) + len(_CLOSE)
-    if size > MAX_REQUEST_BYTES:
-        return Rejection(
-            index,
-            edge_problem(
-                "0112-413",
-                f"Event #{index} alone makes a request of {size} bytes; Edge takes {MAX_REQUEST_BYTES}.",
-            ),
-        )
-    return Event(index, body)
+
+    def __init__(self, received_at: str) -> None:
+        self._received_at = received_at
+        self._copies: dict[str, int] = {}
+
+    def read(self, index: int, content: Any) -> Event | Rejection:
+        """The event at `index` of the array, or why Edge would refuse it."""
+        problem = _refusal(index, content)
+        if problem:
+            return Rejection(index, problem)
+        try:
+            body = self._complete(content).encode()
+        except (ValueError, RecursionError):  # a lone surrogate, a number beyond a double, a nesting without end
+            return Rejection(
+                index,
+                edge_problem(
+                    "0101-400",
+                    f"Event #{index} has text that is not Unicode, a number out of range, or too deep a nesting.",
+                ),
+            )
+        size = FRAME_BYTES + len(body)
+        if size > MAX_REQUEST_BYTES:
+            return Rejection(
+                index,
+                edge_problem(
+                    "0112-413",
+                    f"Event #{index} alone makes a request of {size} bytes; Edge takes {MAX_REQUEST_BYTES}.",
+                ),
+            )
+        return Event(index, body)
+
+    def _complete(self, content: dict[str, Any]) -> str:
+        xdm = content["xdm"]
+        if not xdm.get("timestamp"):
+            xdm["timestamp"] = self._received_at
+        text = encode(content)
+        if xdm.get("_id"):
+            return text
+        copy = self._copies[text] = self._copies.get(text, -1) + 1
+        xdm["_id"] = str(uuid.uuid5(_ID_NAMESPACE, f"{copy} {text}"))
+        return encode(content)
 
 
 def _refusal(index: int, content: Any) -> Problem | None:

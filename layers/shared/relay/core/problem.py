@@ -1,8 +1,8 @@
 """A problem: what a caller is told when something is wrong, in the form of RFC 9457."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 EDGE_ERRORS = "https://ns.adobe.com/aep/errors/EXEG-"
 OUR_ERRORS = "urn:adobe-relay:"
@@ -11,6 +11,7 @@ OUR_ERRORS = "urn:adobe-relay:"
 # Source: AdobeDocs/data-collection-apis, "Detailed error codes list".
 _TITLES = {
     "0002-400": "Missing datastream parameter",
+    "0003-400": "Invalid datastream ID",
     "0101-400": "Invalid JSON request",
     "0102-400": "Invalid request field",
     "0103-400": "Missing required value",
@@ -24,15 +25,14 @@ _TITLES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """`{type, status, title, detail, report}` of RFC 9457; `status` is also the HTTP status of the answer."""
 
     type: str
     status: int
     title: str
     detail: str = ""
-    report: Mapping[str, Any] = field(default_factory=dict)
+    report: Mapping[str, Any] = MappingProxyType({})
 
     def as_json(self, **report: Any) -> dict[str, Any]:
         """The JSON object, with the given members added to its report; empty members are left out."""

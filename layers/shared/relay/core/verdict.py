@@ -6,9 +6,8 @@ Sources: AdobeDocs/data-collection-apis (error codes, retry guidance) and `docs/
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.core.problem import EDGE_ERRORS, Problem
 from relay.core.retry_after import read_retry_after
@@ -85,11 +84,14 @@ _BY_STATUS = {
     504: Verdict.TRANSIENT,
 }
 
+# Adobe's answers are hostile until shown otherwise: what of them reaches a client is bounded.
+_LONGEST_TEXT = 2_000
+_LONGEST_LIST = 1_000
+
 _CODE = re.compile(re.escape(EDGE_ERRORS) + r"((\d{4})-\d{3})")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """An HTTP answer as it came: status, header names in lower case, body (empty when it could not be read whole)."""
 
     status: int
@@ -97,8 +99,7 @@ class Answer:
     body: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     """A verdict and what led to it."""
 
     verdict: Verdict
@@ -108,7 +109,13 @@ class Judgement:
     retry_after: float | None = None  # seconds
     notices: tuple[Mapping[str, Any], ...] = ()  # nested errors and warnings about events that Adobe did take
     reason: str | None = None  # why there was no answer to judge, in constant words
+    seconds: float = 0.0  # until the answer, a new token included
     ambiguous: bool = False  # bytes were sent and no answer came: Adobe may have the events
+
+    @property
+    def is_unusual(self) -> bool:
+        """Worth a word in the log."""
+        return self.verdict is not Verdict.DELIVERED or bool(self.notices)
 
     def facts(self) -> dict[str, Any]:
         """For the log: nothing that Adobe worded, since that may quote an identity."""
@@ -128,15 +135,21 @@ def judge(answer: Answer, now: float) -> Judgement:
     """The verdict on Edge's answer; `now` (epoch seconds) is what a Retry-After date is measured against."""
     content = _read_object(answer.body)
     number, code = _read_code(content)
-    if answer.status in _TAKEN:
+    if answer.status in _TAKEN and not _is_foreign(answer, content):
         return Judgement(Verdict.DELIVERED, answer.status, code, notices=_notices(content, code))
+    by_code = _BY_CODE.get(number) if 400 <= answer.status < 600 else None
     return Judgement(
-        verdict=_BY_CODE.get(number) or _BY_STATUS.get(answer.status, Verdict.UNCERTAIN),
+        verdict=by_code or _BY_STATUS.get(answer.status, Verdict.UNCERTAIN),
         status=answer.status,
         code=code,
         problem=_read_problem(content, answer.status) if code else None,
         retry_after=read_retry_after(answer.headers.get("retry-after"), now),
     )
+
+
+def _is_foreign(answer: Answer, content: Mapping[str, Any]) -> bool:
+    """A 200 that no Edge has written: a web page, a gateway's error. Events that it swallowed would be lost."""
+    return answer.status == 200 and ((bool(answer.body) and not content) or "error_code" in content)
 
 
 def _read_object(body: bytes) -> dict[str, Any]:
@@ -148,28 +161,46 @@ def _read_object(body: bytes) -> dict[str, Any]:
 
 
 def _read_code(content: Mapping[str, Any]) -> tuple[str, str | None]:
-    match = _CODE.fullmatch(str(content.get("type")))
+    match = _CODE.fullmatch(_text(content, "type"))
     return (match[2], match[1]) if match else ("", None)
 
 
-def _notices(content: dict[str, Any], code: str | None) -> tuple[Mapping[str, Any], ...]:
+def _notices(content: Mapping[str, Any], code: str | None) -> tuple[Mapping[str, Any], ...]:
     if code:  # the whole answer is one notice: "ignored, consent missing"
-        return (content,)
-    nested = [content.get("errors"), content.get("warnings")]
-    return tuple(
-        notice for notices in nested if isinstance(notices, list) for notice in notices if isinstance(notice, dict)
-    )
+        return (_notice(content),)
+    nested = [*_list(content, "errors"), *_list(content, "warnings")]
+    return tuple(_notice(notice) for notice in nested if isinstance(notice, dict))
+
+
+def _notice(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The known members, each of its own kind and of bounded length: this goes to clients."""
+    members: dict[str, Any] = {name: text for name in ("type", "title", "detail") if (text := _text(content, name))}
+    if type(status := content.get("status")) is int:
+        members["status"] = status
+    report = content.get("report")
+    if isinstance(report, dict) and type(index := report.get("eventIndex")) is int:
+        members["report"] = {"eventIndex": index}
+    return members
 
 
 def _read_problem(content: Mapping[str, Any], status: int) -> Problem:
-    report = content.get("report")
-    errors = (
-        report.get("errors") if isinstance(report, dict) else None
-    )  # the rest of a report is about our organisation
+    report = content.get("report")  # but for its errors it is about our request and our organisation
+    errors = _list(report, "errors") if isinstance(report, dict) else []
+    texts = [error[:_LONGEST_TEXT] for error in errors if isinstance(error, str)]
     return Problem(
-        type=str(content["type"]),
+        type=_text(content, "type"),
         status=status,
-        title=str(content.get("title") or "Refused by Adobe"),
-        detail=str(content.get("detail") or ""),
-        report={"errors": errors} if isinstance(errors, list) else {},
+        title=_text(content, "title") or "Refused by Adobe",
+        detail=_text(content, "detail"),
+        report={"errors": texts} if texts else {},
     )
+
+
+def _text(content: Mapping[str, Any], name: str) -> str:
+    value = content.get(name)
+    return value[:_LONGEST_TEXT] if isinstance(value, str) else ""
+
+
+def _list(content: Mapping[str, Any], name: str) -> list[Any]:
+    value = content.get(name)
+    return value[:_LONGEST_LIST] if isinstance(value, list) else []

@@ -1,0 +1,19 @@
+"""How long a spooled message waits for its next try."""
+
+from relay.core.verdict import Verdict
+
+LONGEST = 1_800.0  # seconds
+_FIRST = {Verdict.SETUP: 60.0}  # a person has to mend it
+_FIRST_OTHERWISE = 5.0
+
+
+def backoff(verdict: Verdict, tries: int, retry_after: float | None, random: float) -> int:
+    """Whole seconds: full jitter below a bound that doubles with each try, and never less than Adobe asked for.
+
+    `tries` counts from 1; `random` is from 0 to 1. At the longest bound only its upper half is used, or fourteen days
+    of outage would be more tries than SQS grants a message.
+    """
+    bound = min(LONGEST, _FIRST.get(verdict, _FIRST_OTHERWISE) * 2.0 ** min(tries - 1, 20))
+    if bound == LONGEST:
+        random = (1 + random) / 2
+    return max(1, round(bound * random), round((retry_after or 0.0) + 0.5))

@@ -1,0 +1,82 @@
+"""The circuit breaker."""
+
+from relay.core.breaker import FAILURES_TO_OPEN, OPEN_SECONDS, Breaker
+from tests.support import NOW
+
+
+def opened() -> Breaker:
+    breaker = Breaker()
+    for _ in range(FAILURES_TO_OPEN):
+        breaker.failed(NOW, None)
+    return breaker
+
+
+def test_a_few_failures_do_not_open_it():
+    """Four are an accident."""
+    breaker = Breaker()
+    for _ in range(FAILURES_TO_OPEN - 1):
+        breaker.failed(NOW, None)
+
+    assert breaker.allows(NOW)
+
+
+def test_a_success_starts_the_count_anew():
+    """Five in a row, not five in all."""
+    breaker = Breaker()
+    for _ in range(3 * FAILURES_TO_OPEN):
+        breaker.failed(NOW, None)
+        breaker.succeeded()
+
+    assert breaker.allows(NOW)
+
+
+def test_five_failures_in_a_row_open_it_for_ten_seconds():
+    """Callers then pay milliseconds instead of timeouts."""
+    breaker = opened()
+
+    assert not breaker.allows(NOW + OPEN_SECONDS - 0.1)
+    assert breaker.allows(NOW + OPEN_SECONDS)
+
+
+def test_one_probe_is_let_through():
+    """The others wait for what it finds."""
+    breaker = opened()
+
+    assert [breaker.allows(NOW + OPEN_SECONDS) for _ in range(3)] == [True, False, False]
+
+
+def test_a_probe_that_succeeds_closes_it():
+    """Everything flows again."""
+    breaker = opened()
+    breaker.allows(NOW + OPEN_SECONDS)
+    breaker.succeeded()
+
+    assert [breaker.allows(NOW + OPEN_SECONDS) for _ in range(3)] == [True] * 3
+
+
+def test_a_probe_that_fails_opens_it_again():
+    """One failure is enough then."""
+    breaker = opened()
+    breaker.allows(NOW + OPEN_SECONDS)
+    breaker.failed(NOW + OPEN_SECONDS, None)
+
+    assert not breaker.allows(NOW + 2 * OPEN_SECONDS - 0.1)
+    assert breaker.allows(NOW + 2 * OPEN_SECONDS)
+
+
+def test_retry_after_is_obeyed_at_once():
+    """Adobe's word counts from the first failure on, and for as long as it says."""
+    breaker = Breaker()
+    breaker.failed(NOW, 60.0)
+
+    assert not breaker.allows(NOW + 59)
+    assert breaker.allows(NOW + 60)
+
+
+def test_a_late_failure_does_not_shorten_what_adobe_asked_for():
+    """Answers of parallel requests come in any order."""
+    breaker = Breaker()
+    breaker.failed(NOW, 60.0)
+    breaker.failed(NOW, 1.0)
+
+    assert not breaker.allows(NOW + 59)
