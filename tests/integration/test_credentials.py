@@ -1,12 +1,10 @@
 """Adobe's credentials in Secrets Manager."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import boto3
 import pytest
-from moto import mock_aws
 
 from relay.adapters.credentials import SecretsManagerCredentials
 from relay.core.authorization import Credentials
@@ -16,18 +14,14 @@ WHOLE = {"client_id": "c", "client_secret": "s", "org_id": "o@AdobeOrg", "scopes
 
 
 @pytest.fixture
-def secrets_manager(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with mock_aws():
-        yield boto3.client("secretsmanager")
+def secrets_manager(aws: None) -> Any:
+    return boto3.client("secretsmanager")
 
 
 def test_the_secret_is_read_anew_each_time(secrets_manager: Any):
     """A rotated secret is seen by the next token."""
     secrets_manager.create_secret(Name="adobe", SecretString=json.dumps(WHOLE))
-    store = SecretsManagerCredentials("adobe")
+    store = SecretsManagerCredentials(secrets_manager, "adobe")
 
     before = store.read()
     secrets_manager.put_secret_value(SecretId="adobe", SecretString=json.dumps(WHOLE | {"client_secret": "new"}))
@@ -43,6 +37,9 @@ def test_the_secret_is_read_anew_each_time(secrets_manager: Any):
         pytest.param("not JSON", id="not JSON"),
         pytest.param("[]", id="array"),
         pytest.param(json.dumps({**WHOLE, "client_secret": ""}), id="empty member"),
+        pytest.param(json.dumps({**WHOLE, "client_id": "\u20ac"}), id="not ASCII"),
+        pytest.param(json.dumps({**WHOLE, "org_id": "a\r\nb"}), id="line break"),
+        pytest.param(json.dumps({**WHOLE, "scopes": ["openid"]}), id="scopes as a list"),
         pytest.param(json.dumps({"client_id": "c"}), id="members missing"),
     ],
 )
@@ -51,7 +48,7 @@ def test_a_secret_that_is_not_whole_is_a_matter_of_setup(secrets_manager: Any, s
     secrets_manager.create_secret(Name="adobe", SecretString=secret)
 
     with pytest.raises(SetupError) as raised:
-        SecretsManagerCredentials("adobe").read()
+        SecretsManagerCredentials(secrets_manager, "adobe").read()
 
     assert secret not in str(raised.value)
 
@@ -59,4 +56,4 @@ def test_a_secret_that_is_not_whole_is_a_matter_of_setup(secrets_manager: Any, s
 def test_a_secret_that_is_not_there_is_a_matter_of_setup(secrets_manager: Any):
     """Deleted, or not allowed to read it: the same for the caller."""
     with pytest.raises(SetupError):
-        SecretsManagerCredentials("adobe").read()
+        SecretsManagerCredentials(secrets_manager, "adobe").read()

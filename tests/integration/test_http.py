@@ -112,14 +112,20 @@ def test_a_connection_is_used_again():
 def test_a_pooled_connection_that_the_server_has_closed_is_noticed():
     """Nothing was sent on it, so the request goes over a fresh one and the caller sees no error."""
     requests_seen = []
+    closed = threading.Semaphore(0)
 
     def serve(connection: socket.socket) -> None:
         requests_seen.append(read_request(connection))
-        connection.sendall(OK)  # and close, though the answer promised keep-alive
+        connection.sendall(OK)  # which promises keep-alive
+        connection.shutdown(socket.SHUT_RDWR)
+        closed.release()
 
     with server(serve) as url:
         http = Http(QUICK)
-        answers = [get(url, http).body for _ in range(5)]
+        answers = []
+        for _ in range(5):
+            answers.append(get(url, http).body)
+            closed.acquire(timeout=5)
 
     assert answers == [b"ok"] * 5
     assert len(requests_seen) == 5
@@ -235,13 +241,87 @@ def test_an_answer_that_drips_is_given_up():
     assert (answer.status, answer.body) == (200, b"")
 
 
-def test_a_redirect_is_not_followed():
-    """It would carry our credentials to wherever it points."""
+@pytest.mark.parametrize(
+    "location",
+    [
+        pytest.param(b"{other}/", id="elsewhere"),
+        pytest.param(b"http://[", id="no address"),
+        pytest.param(b"\xff\xfe", id="no text"),
+        pytest.param("http://a\u2100b/".encode(), id="odd unicode"),
+    ],
+)
+def test_a_redirect_is_neither_followed_nor_read(location: bytes):
+    """It would carry our credentials to wherever it points; its body may be a bomb."""
     followed = []
     with server(lambda connection: followed.append(read_request(connection))) as other:
-        redirect = f"HTTP/1.1 302 X\r\nLocation: {other}/\r\nContent-Length: 0\r\n\r\n".encode()
+        location = location.replace(b"{other}", other.encode())
+        redirect = b"HTTP/1.1 302 X\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
         with server(answering(redirect)) as url:
             answer = get(url)
 
     assert answer.status == 302
     assert followed == []
+
+
+def test_an_interim_answer_is_no_answer():
+    """The final one comes later, and must not be taken for that of the next request on the same connection."""
+    late = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        if read_request(connection):
+            connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+            late.wait(5)
+            with suppress(OSError):
+                connection.sendall(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+            if read_request(connection):
+                connection.sendall(b"HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n")
+
+    with server(serve) as url:
+        http = Http(QUICK)
+        with pytest.raises(NoAnswer):
+            get(url, http)
+        late.set()
+        with suppress(NoAnswer, Unreachable):
+            assert get(url, http).status == 503
+
+
+def test_a_cookie_of_one_answer_does_not_go_out_with_the_next_request():
+    """One client's identity is not another's."""
+    seen = []
+
+    def serve(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            seen.append(request)
+            connection.sendall(b"HTTP/1.1 202 X\r\nSet-Cookie: kndctr_identity=ada\r\nContent-Length: 0\r\n\r\n")
+
+    with server(serve) as url:
+        http = Http(QUICK)
+        get(url, http)
+        get(url, http)
+
+    assert len(seen) == 2
+    assert not any(b"ada" in request for request in seen)
+
+
+def test_a_lost_tls_connection_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch):
+    """Only a certificate that is not trusted is a matter of set-up; after that anything may have been taken."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), tls.wrap_socket(connection, server_side=True) as secured:
+            read_request(secured)
+            socket.socket.sendall(secured, b"\x17\x03\x03\x00\x05rubbish")
+
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", bundle)
+        with server(serve) as url, pytest.raises(NoAnswer):
+            get(url.replace("http://", "https://"))
+
+
+def test_two_lengths_of_one_answer_leave_it_in_doubt():
+    """The server has answered something, so it may have taken the request."""
+    lengths = b"HTTP/1.1 202 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok"
+    with server(answering(lengths)) as url, pytest.raises(NoAnswer):
+        get(url)

@@ -71,6 +71,17 @@ def test_both_secrets_of_a_rotation_are_good(sandbox: SandboxClient):
         pytest.param(
             {"status": 200, "body": {"access_token": "t", "expires_in": "x"}}, SetupError, id="lifetime a text"
         ),
+        pytest.param(
+            {"status": 200, "body": '{"access_token": "t", "expires_in": NaN}'}, SetupError, id="lifetime NaN"
+        ),
+        pytest.param(
+            {"status": 200, "body": '{"access_token": "t", "expires_in": 1%s}' % ("0" * 400)},
+            SetupError,
+            id="lifetime of 400 digits",
+        ),
+        pytest.param(
+            {"status": 200, "body": {"access_token": "t", "expires_in": 0}}, SetupError, id="no lifetime left"
+        ),
         pytest.param({"cut": True}, SetupError, id="cut off"),
     ],
 )
@@ -90,3 +101,12 @@ def test_ims_that_cannot_be_reached_is_unreachable():
     """Nothing listens there."""
     with pytest.raises(Unreachable):
         ims(f"http://127.0.0.1:{choose_port('UNSET')}").mint(KNOWN, NOW, 5)
+
+
+def test_ims_own_word_for_a_refusal_is_told(sandbox: SandboxClient):
+    """invalid_client or invalid_scope: the difference for who has to mend it. Nothing else of the answer is."""
+    with pytest.raises(SetupError, match="invalid_client"):
+        ims(sandbox.url).mint(dataclasses.replace(KNOWN, client_secret="wrong"), NOW, 5)
+    sandbox.fault(on="token", status=400, body={"error": "your secret is sandbox-secret"})
+    with pytest.raises(SetupError, match="HTTP 400"):
+        ims(sandbox.url).mint(KNOWN, NOW, 5)

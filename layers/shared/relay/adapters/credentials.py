@@ -1,31 +1,37 @@
 """Adobe's credentials, as they are in Secrets Manager now."""
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
-from aws_lambda_powertools.utilities.parameters.exceptions import GetParameterError, TransformParameterError
-from botocore.config import Config
+import json
+import re
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.core.authorization import Credentials
 from relay.errors import SetupError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_PRINTABLE = r"[!-~]+"  # they go into headers and a form
 
 
 class SecretsManagerCredentials:
     """Reads the secret `{"client_id", "client_secret", "org_id", "scopes"}`, anew each time: that is, once a token."""
 
-    def __init__(self, secret_id: str) -> None:
+    def __init__(self, client: "SecretsManagerClient", secret_id: str) -> None:
+        self._client = client
         self._secret_id = secret_id
-        self._provider = SecretsProvider(
-            boto_config=Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2})
-        )
 
     def read(self) -> Credentials:
         """The credentials. Raises SetupError when they cannot be read or are not whole."""
         try:
-            secret = self._provider.get(self._secret_id, transform="json", force_fetch=True)
-        except (GetParameterError, TransformParameterError) as error:
+            text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
+            secret = json.loads(text)
+        except (BotoCoreError, ClientError, KeyError, ValueError, RecursionError) as error:
             raise SetupError("secret with Adobe's credentials cannot be read") from error
         if not isinstance(secret, dict):
             raise SetupError("secret with Adobe's credentials is not a JSON object")
         values = {name: secret.get(name) or "" for name in ("client_id", "client_secret", "org_id", "scopes")}
-        if not all(values.values()):
-            raise SetupError("secret with Adobe's credentials lacks a member")
-        return Credentials(**{name: str(value) for name, value in values.items()})
+        if not all(isinstance(value, str) and re.fullmatch(_PRINTABLE, value) for value in values.values()):
+            raise SetupError("secret with Adobe's credentials lacks a member, or one is not printable ASCII")
+        return Credentials(**values)

@@ -1,12 +1,15 @@
 """The one seam to the network: an HTTP request out, an Answer back, or an error that says whether anything was sent."""
 
+import logging
+import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import requests
 import urllib3
-from requests.exceptions import ConnectTimeout, RequestException, SSLError, Timeout
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, RequestException, SSLError
 
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
@@ -15,9 +18,10 @@ MAX_ANSWER_BYTES = 1024 * 1024  # Adobe's answers are a few KB; a larger one is 
 IDLE_SECONDS = 50  # servers and NAT gateways drop idle connections, and a frozen function does not hear of it
 _CHUNK = 64 * 1024
 
+logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote answers, and answers can quote identities
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+
+class Timeouts(NamedTuple):
     """Seconds: until a connection stands, and for each wait on it after that."""
 
     connect: float
@@ -25,14 +29,17 @@ class Timeouts:
 
 
 class Http:
-    """A keep-alive connection to one outside system. Redirects are not followed: they would carry credentials away."""
+    """Keep-alive connections to one outside system.
+
+    Requests' adapter without its session: no cookie of one answer goes out with the next request, no redirect is read
+    (its Location would be parsed, its body unpacked) or followed with our credentials, no proxy and netrc is looked up.
+    """
 
     def __init__(self, timeouts: Timeouts, now: Callable[[], float] = time.time) -> None:
         self._timeouts = timeouts
         self._now = now
         self._last_used = now()
-        self._session = requests.Session()
-        self._session.trust_env = False  # no proxy or netrc look-up per call; netrc would replace our Authorization
+        self._adapter = HTTPAdapter()
 
     def request(
         self,
@@ -50,20 +57,16 @@ class Http:
         """
         deadline = self._now() + within
         if self._now() - self._last_used > IDLE_SECONDS:
-            self._session.close()  # the next request opens a fresh connection; nothing was sent on the old one
+            self._adapter.close()  # the next request opens a fresh connection; nothing was sent on the old one
+        self._last_used = self._now()
         connect = min(self._timeouts.connect, within / 2)
         timeout = (connect, min(self._timeouts.read, within - connect))
         try:
-            with self._session.request(
-                method,
-                url,
-                params=params,
-                data=data,
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            prepared = requests.Request(method, url, params=params, data=data, headers=dict(headers)).prepare()
+            with self._adapter.send(prepared, stream=True, timeout=timeout) as response:
+                if response.status_code < 200:  # an interim answer: the final one would be taken for the next request's
+                    response.raw.close()
+                    raise NoAnswer("an interim answer and no final one")
                 body = self._read(response, deadline)
         except RequestException as error:
             raise _translate(error) from error
@@ -84,18 +87,14 @@ class Http:
 
 
 def _translate(error: RequestException) -> AdobeError:
-    """What the error says about the one thing that matters: was anything sent?"""
-    if isinstance(error, SSLError):
-        return SetupError("TLS certificate not trusted")
+    """What the error says about the one thing that matters: was anything sent? In doubt, yes."""
+    if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
+        return SetupError("not an address")
     if isinstance(error, ConnectTimeout):
         return Unreachable("connection timed out")
-    if isinstance(error, Timeout):
-        return NoAnswer("no answer in time")
-    if isinstance(error, requests.ConnectionError):
-        cause = error.args[0] if error.args else None
-        if isinstance(cause, urllib3.exceptions.MaxRetryError) and isinstance(
-            cause.reason, urllib3.exceptions.NewConnectionError
-        ):
-            return Unreachable("connection refused, or no such host")
-        return NoAnswer("connection lost")
-    return SetupError("request could not be made")  # an address or a header that is not one
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    if isinstance(error, SSLError) and isinstance(getattr(reason, "args", (None,))[0], ssl.SSLCertVerificationError):
+        return SetupError("TLS certificate not trusted")
+    if isinstance(reason, urllib3.exceptions.NewConnectionError):
+        return Unreachable("connection refused, or no such host")
+    return NoAnswer("no answer in time, or connection lost")

@@ -4,6 +4,7 @@ Source: AdobeDocs/adobe-dev-console, server-to-server authentication. `expires_i
 """
 
 import json
+import math
 import re
 
 from relay.adapters.http import Http
@@ -12,8 +13,9 @@ from relay.core.retry_after import read_retry_after
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, SetupError, Unreachable
 
-_TOKEN = re.compile(r"[!-~]+")  # it goes into a header
+_PRINTABLE = r"[!-~]+"  # it goes into a header
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity"}
+_ERROR = r"[a-z_]{1,40}"  # and nothing that could quote what we sent
 _BUSY = {429, 500, 502, 503, 504}
 
 
@@ -43,12 +45,21 @@ class Ims:
 
 def _read_token(answer: Answer, now: float) -> Token:
     if answer.status != 200:
-        raise SetupError("IMS refuses Adobe's credentials")
+        raise SetupError(f"IMS refuses Adobe's credentials: {_read_error(answer)}")
     try:
         content = json.loads(answer.body)
         token, lifetime = content["access_token"], float(content["expires_in"])
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise SetupError("IMS answers with something that is no token") from error
-    if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+    if not isinstance(token, str) or not re.fullmatch(_PRINTABLE, token) or not 0 < lifetime < math.inf:
         raise SetupError("IMS answers with something that is no token")
     return Token(token, expires_at=now + lifetime, lifetime=lifetime)
+
+
+def _read_error(answer: Answer) -> str:
+    """IMS's own word for it, such as invalid_client, which makes the difference for who has to mend it."""
+    try:
+        error = json.loads(answer.body)["error"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        error = None
+    return error if isinstance(error, str) and re.fullmatch(_ERROR, error) else f"HTTP {answer.status}"

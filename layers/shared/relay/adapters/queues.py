@@ -1,0 +1,113 @@
+"""The spool and the dead letters: two SQS queues."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+logger = Logger(child=True)
+
+# SQS's limits for one batch call, both.
+_ENTRIES = 10
+_BYTES = 240_000  # of 256 KB: attributes count, too
+
+_TRIES = 3
+PUT_SECONDS = 2.5  # and one call more, that began before
+
+
+class Queue:
+    """One SQS queue. The client is made when it is first needed: most requests never need it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @cached_property
+    def _client(self) -> "SQSClient":
+        import boto3  # noqa: PLC0415 - see above
+        from botocore.config import Config  # noqa: PLC0415
+
+        # One quick try: the caller has little time, and SQS answers in milliseconds or not at all.
+        config = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 1})
+        return boto3.client("sqs", config=config)
+
+    def put(
+        self, texts: Sequence[str], *, delays: Sequence[int] = (), attributes: Sequence[Mapping[str, str]] = ()
+    ) -> set[int]:
+        """Store ASCII texts as messages, in PUT_SECONDS; the places of those that may not be stored.
+
+        For each text, if at all: a delay in seconds before it can be received, at most 900, and attributes.
+        """
+        unsafe = set()
+        deadline = time.monotonic() + PUT_SECONDS
+        for places in _batches(texts):
+            if time.monotonic() > deadline:  # the caller must still be able to say so
+                unsafe.update(places)
+                continue
+            entries = [
+                {
+                    "Id": str(place),
+                    "MessageBody": texts[place],
+                    "DelaySeconds": delays[place] if delays else 0,
+                    "MessageAttributes": _as_strings(attributes[place]) if attributes else {},
+                }
+                for place in places
+            ]
+            unsafe |= self._send(entries)
+        return unsafe
+
+    def _send(self, entries: list[Any]) -> set[int]:
+        for _ in range(_TRIES):
+            try:
+                answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
+            except (BotoCoreError, ClientError) as error:
+                # no traceback: botocore's messages can quote what was sent
+                logger.error("messages not stored", extra={"error": _code(error)})  # noqa: TRY400
+                break
+            failed = {failure["Id"] for failure in answer.get("Failed", ())}
+            entries = [entry for entry in entries if entry["Id"] in failed]
+            if not entries:
+                break
+        return {int(entry["Id"]) for entry in entries}
+
+    def put_back(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        """Hide received messages for so long. If that fails, they come back when the queue's own time is over."""
+        items = list(seconds_by_receipt.items())
+        for start in range(0, len(items), _ENTRIES):
+            entries: list[Any] = [
+                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
+                for number, (receipt, seconds) in enumerate(items[start : start + _ENTRIES])
+            ]
+            try:
+                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+            except (BotoCoreError, ClientError) as error:
+                logger.warning("messages come again later than planned", extra={"error": _code(error)})
+                return
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
+    """Places of texts that go into one call."""
+    batch: list[int] = []
+    size = 0
+    for place, text in enumerate(texts):
+        if batch and (len(batch) == _ENTRIES or size + len(text) > _BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(place)
+        size += len(text)
+    if batch:
+        yield batch
+
+
+def _as_strings(attributes: Mapping[str, str]) -> dict[str, Any]:
+    return {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+
+
+def _code(error: BotoCoreError | ClientError) -> str:
+    """AWS's word for it, and nothing that could quote a message."""
+    return error.response["Error"]["Code"] if isinstance(error, ClientError) else type(error).__name__
