@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +11,7 @@ from typing import Any
 import requests
 from samcli.yamlhelper import yaml_parse
 
+from local.process import wait_until
 from relay.core.authorization import Authorization, Credentials, Token
 from relay.core.verdict import Answer
 from relay.errors import AdobeError
@@ -120,20 +121,51 @@ def edge(*answers: Answer | AdobeError | int) -> FakeEdge:
 
 
 @dataclass
+class FakeQueue:
+    """A queue that remembers; it fails to store the messages at these places of a call."""
+
+    failing: set[int] = field(default_factory=set)
+    texts: list[str] = field(default_factory=list)
+    attributes: list[Mapping[str, str]] = field(default_factory=list)
+    delays: list[int] = field(default_factory=list)
+    put_back_seconds: dict[str, int] = field(default_factory=dict)
+
+    def put(
+        self, texts: Sequence[str], *, delays: Sequence[int] = (), attributes: Sequence[Mapping[str, str]] = ()
+    ) -> set[int]:
+        for place, text in enumerate(texts):
+            if place not in self.failing:
+                self.texts.append(text)
+                self.delays.append(delays[place] if delays else 0)
+                self.attributes.append(attributes[place] if attributes else {})
+        return self.failing & set(range(len(texts)))
+
+    def put_back(self, seconds_by_receipt: Mapping[str, int]) -> None:
+        self.put_back_seconds.update(seconds_by_receipt)
+
+    def event_ids(self) -> set[str]:
+        return {found for text in self.texts for found in ids(json.loads(text)["events"])}
+
+
+@dataclass
 class FakeAuthorizer:
     """Authorizations token-1, token-2, …; a new one for every one that is refused. Or an error."""
 
     error: AdobeError | None = None
     minted: int = 1
+    distrusted: bool = False
 
-    def authorization(self, within: float) -> Authorization:
+    def authorization(self, deadline: float) -> Authorization:
         if self.error:
             raise self.error
         return Authorization(f"token-{self.minted}", CREDENTIALS.client_id, CREDENTIALS.org_id)
 
-    def replace(self, refused: Authorization, within: float) -> Authorization:
+    def replace(self, refused: Authorization, deadline: float) -> Authorization:
         self.minted += 1
-        return self.authorization(within)
+        return self.authorization(deadline)
+
+    def distrust(self) -> None:
+        self.distrusted = True
 
 
 @dataclass
@@ -176,6 +208,12 @@ class SandboxClient:
     def fault(self, **fault: Any) -> None:
         self._call("POST", "/faults", fault)
 
+    def faults(self) -> list[dict[str, Any]]:
+        return self._call("GET", "/faults").json()
+
+    def count(self) -> int:
+        return self._call("GET", "/count").json()
+
     def end_faults(self) -> None:
         self._call("DELETE", "/faults")
 
@@ -196,6 +234,12 @@ class SandboxClient:
 
     def events(self) -> list[dict[str, Any]]:
         return [event for request in self.collected() for event in request["events"]]
+
+    def arrived(self, *names: str) -> bool:
+        """Whether Adobe has these events, and only these, each once; waits for them, since they may be on the spool."""
+        expected = sorted(names)
+        wait_until(lambda: self.count() >= len(expected), "events are missing", 60)
+        return sorted(event["xdm"]["_id"] for event in self.events()) == expected
 
     def statuses(self, endpoint: str) -> list[int | None]:
         """Of every answer so far; None for a dropped connection."""

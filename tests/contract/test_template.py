@@ -43,12 +43,73 @@ def test_every_parameter_is_in_a_group():
         ("http://localhost@example.com", False),
         ("https://server.adobedc.net/", False),
         ("https://", False),
+        ("https://server.adobedc.net@evil.example", False),
+        ("https://server.adobedc.net\\evil.example", False),
+        ("https://server.adobedc.net\n", False),
     ],
 )
 @pytest.mark.parametrize("name", ["EdgeUrl", "ImsUrl", "CampaignUrl"])
 def test_credentials_leave_this_machine_over_https_only(name: str, url: str, allowed: bool):
     """Plain http is for the loopback interface."""
-    assert bool(re.search(PARAMETERS[name]["AllowedPattern"], url)) == allowed
+    assert bool(re.fullmatch(PARAMETERS[name]["AllowedPattern"].strip("^$"), url)) == allowed
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"), [("", True), ("a", True), ("a, b:dev", True), (" ", False), (",", False), ("a,,b", False)]
+)
+def test_an_allow_list_of_nothing_is_refused(value: str, allowed: bool):
+    """Blanks and commas only would read as none, and none allows all."""
+    assert bool(re.fullmatch(PARAMETERS["AllowedDatastreams"]["AllowedPattern"], value)) == allowed
+
+
+@pytest.mark.parametrize("name", ["Spool", "DeadLetters"])
+def test_queues_are_encrypted_and_keep_fourteen_days(name: str):
+    """As long as SQS keeps anything."""
+    queue = TEMPLATE["Resources"][name]["Properties"]
+
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+
+
+def test_the_spool_hides_a_message_for_six_times_the_functions_timeout():
+    """So that SQS does not hand it out again while it is being tried, as AWS advises."""
+    spool = TEMPLATE["Resources"]["Spool"]["Properties"]
+    function = FUNCTIONS["RedeliverFunction"]["Properties"]
+
+    assert spool["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert spool["RedrivePolicy"]["maxReceiveCount"] == 1000
+    assert function["Events"]["Spooled"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert function["Events"]["Spooled"]["Properties"]["ScalingConfig"] == {
+        "MaximumConcurrency": {"Ref": "RedeliverConcurrency"}
+    }
+
+
+ALARMS = {name: item["Properties"] for name, item in TEMPLATE["Resources"].items() if "Alarm" in item["Type"]}
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_every_alarm_tells_somebody_what_happened(name: str):
+    """Through the topic; silence of a metric is no alarm."""
+    alarm = ALARMS[name]
+
+    assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
+    assert alarm["AlarmDescription"].endswith(".")
+    assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_what_must_not_go_unnoticed_has_an_alarm():
+    """Dead letters, old events, set-up errors, failing and throttled functions."""
+    watched = {(alarm["MetricName"], alarm["Threshold"]) for alarm in ALARMS.values()}
+
+    assert watched == {
+        ("ApproximateNumberOfMessagesVisible", 0),
+        ("SpoolAge", 3600),
+        ("SpoolAge", 864_000),
+        ("SetupErrors", 0),
+        ("Errors", 0),
+        ("Throttles", 0),
+        ("RedeliverFailures", 0),
+    }
 
 
 def test_the_client_secret_is_never_shown():

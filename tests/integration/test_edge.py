@@ -12,13 +12,27 @@ import pytest
 from functions.collect.app import handler
 from local.process import choose_port
 from local.sandbox.catalogue import ERRORS
+from relay.accept import Acceptor
 from relay.adapters.edge import Edge
 from relay.adapters.http import Http, Timeouts
 from relay.adapters.ims import Ims
 from relay.authorize import Authorizer
+from relay.collect import Collect
 from relay.forward import Forwarder
-from relay.wiring import Collect
-from tests.support import DATASTREAM, PROJECT, SEED, FakeCredentials, SandboxClient, batch, context, event, ids, post
+from relay.idempotency import Idempotency
+from tests.support import (
+    DATASTREAM,
+    PROJECT,
+    SEED,
+    FakeCredentials,
+    FakeQueue,
+    SandboxClient,
+    batch,
+    context,
+    event,
+    ids,
+    post,
+)
 
 QUICK = Timeouts(connect=1, read=1)
 
@@ -28,6 +42,7 @@ class Client:
     """A client of the collect function."""
 
     collect: Collect
+    spool: FakeQueue
 
     def send(self, content: Any) -> tuple[int, dict[str, str], Any]:
         """Status, headers and JSON of the answer."""
@@ -37,7 +52,9 @@ class Client:
 
 def client_of(edge_url: str, ims_url: str) -> Client:
     authorizer = Authorizer(FakeCredentials(), Ims(ims_url, Http(QUICK)), time.time)
-    return Client(Collect(Forwarder(Edge(edge_url, Http(QUICK)), authorizer, time.time), frozenset()))
+    forwarder = Forwarder(Edge(edge_url, Http(QUICK)), authorizer, time.time)
+    spool = FakeQueue()
+    return Client(Collect(Acceptor(forwarder, spool, time.time), Idempotency, frozenset(), time.time), spool)
 
 
 @pytest.fixture
@@ -47,12 +64,12 @@ def client(sandbox: SandboxClient) -> Client:
 
 
 def rows() -> Iterator[Any]:
-    """(what Edge answers, what the client gets) for each entry of each row of the README's table."""
+    """(what Edge answers, what the client gets, where the events are), for each entry of each row."""
     table = (PROJECT / "README.md").read_text().split("| Edge answers |")[1].split("\n\n")[0]
     for row in table.splitlines()[2:]:
-        answers, _, gets = row.strip("|").split("|")
+        answers, _, gets, events = row.strip("|").split("|")
         for answer, once in re.findall(r"`([^`]+)`( once)?", answers):
-            yield pytest.param(answer, once, gets.strip(), id=f"{answer}{once}")
+            yield pytest.param(answer, once, gets.strip(), events.strip(), id=f"{answer}{once}")
 
 
 ROWS = list(rows())
@@ -65,9 +82,9 @@ FAULTS = {
 }
 
 
-@pytest.mark.parametrize(("answer", "once", "gets"), ROWS)
+@pytest.mark.parametrize(("answer", "once", "gets", "events"), ROWS)
 def test_the_client_gets_what_the_readme_says(
-    sandbox: SandboxClient, client: Client, answer: str, once: str, gets: str
+    sandbox: SandboxClient, client: Client, answer: str, once: str, gets: str, events: str
 ):
     """For every documented answer of Edge, and every way to get none."""
     if answer == "no connection":
@@ -79,15 +96,14 @@ def test_the_client_gets_what_the_readme_says(
     else:
         sandbox.fault(on="collect", code=answer, times=1 if once else None)
 
-    status, headers, content = client.send(SEED)
+    status, _, content = client.send(batch("a", "b"))
 
-    retry_after = re.search(r"`Retry-After`\D*(\d+)", gets)
+    assert status == (int(answer[-3:]) if gets.startswith("Edge's problem") else int(gets[1:4]))
     is_edges_problem = content.get("type", "") == f"https://ns.adobe.com/aep/errors/EXEG-{answer}"
-    assert status == (int(answer[-3:]) if gets.startswith("Edge's status") else int(gets[1:4]))
-    assert headers.get("Retry-After") == (retry_after and retry_after[1])
     assert is_edges_problem == ("problem" in gets)
     assert bool(content.get("warnings")) == ("warnings" in gets)
-    assert ("same _id" in json.dumps(content)) == ("the same `_id`" in gets)
+    assert client.spool.event_ids() == ({"a", "b"} if "on the spool" in events else set())
+    assert status < 300 or "rejected" in events
 
 
 def test_the_readmes_table_has_every_documented_code():
@@ -105,29 +121,34 @@ def test_edge_gets_what_its_contract_asks_for(sandbox: SandboxClient, client: Cl
     assert status == 202
     assert taken["datastreamId"] == DATASTREAM
     assert taken["requestId"].startswith(headers["x-request-id"] + "-")
-    assert taken["events"] == json.loads(json.dumps(SEED["events"]).replace('"true"', "true"))
+    expected = json.loads(json.dumps(SEED["events"]).replace('"true"', "true"))
+    for found in taken["events"]:
+        assert found["xdm"].pop("_id")
+    assert taken["events"] == expected
 
 
 @pytest.mark.parametrize(("drop", "taken"), [("before", set()), ("after", {"a"})])
-def test_a_lost_answer_is_never_a_2xx(sandbox: SandboxClient, client: Client, drop: str, taken: set[str]):
-    """Whether Adobe has the events cannot be known, so they stay the client's."""
+def test_events_whose_answer_is_lost_are_kept(sandbox: SandboxClient, client: Client, drop: str, taken: set[str]):
+    """Whether Adobe has them cannot be known, so they are on the spool."""
     sandbox.fault(on="collect", drop=drop)
 
     status, _, _ = client.send(batch("a"))
 
-    assert status == 503
+    assert status == 202
+    assert client.spool.event_ids() == {"a"}
     assert ids(sandbox.events()) == taken
 
 
-def test_nothing_of_a_refused_batch_is_taken(sandbox: SandboxClient, client: Client):
-    """A 4xx of Edge's means that no event of the batch was ingested; the guilty one is named by its own index."""
+def test_one_bad_event_is_named_and_the_others_are_taken_once(sandbox: SandboxClient, client: Client):
+    """Edge refuses the whole request for it; nothing of that was ingested, and the rest goes again without it."""
     sandbox.fault(on="collect", code="0304-400", contains='"bad"')
 
-    status, _, content = client.send({"events": [{}, event("a"), event("bad")]})
+    status, _, content = client.send({"events": [{}, event("a"), event("bad"), event("b")]})
 
-    assert status == 400
-    assert "#2" in content["detail"]
-    assert sandbox.events() == []
+    assert status == 207
+    assert {error["report"]["eventIndex"] for error in content["errors"]} == {0, 2}
+    assert sorted(ids(sandbox.events())) == ["a", "b"]
+    assert len(sandbox.events()) == 2
 
 
 def test_a_revoked_token_is_replaced(sandbox: SandboxClient, client: Client):
@@ -150,13 +171,29 @@ def test_one_token_serves_many_batches(sandbox: SandboxClient, client: Client):
     assert sandbox.statuses("token") == [200]
 
 
-def test_a_retry_after_in_either_form_reaches_the_client(sandbox: SandboxClient, client: Client):
-    """Seconds as they are, a date as the seconds until then."""
-    sandbox.fault(on="collect", status=503, retry_after=7, times=1)
-    sandbox.fault(on="collect", status=429, retry_after_date=60, times=1)
+@pytest.mark.parametrize("form", ["retry_after", "retry_after_date"])
+def test_a_retry_after_in_either_form_is_obeyed(sandbox: SandboxClient, client: Client, form: str):
+    """The next batch goes to the spool without asking Edge."""
+    sandbox.fault(on="collect", status=503, times=1, **{form: 60})
 
-    _, seconds, _ = client.send(batch("a"))
-    _, date, _ = client.send(batch("a"))
+    client.send(batch("a"))
+    status, _, _ = client.send(batch("b"))
 
-    assert seconds["Retry-After"] == "7"
-    assert 50 <= int(date["Retry-After"]) <= 60
+    assert status == 202
+    assert sandbox.statuses("collect") == [503]
+    assert client.spool.event_ids() == {"a", "b"}
+
+
+def test_six_megabytes_arrive_in_as_few_requests_as_hold_them(sandbox: SandboxClient, client: Client):
+    """Every event once, every request within Edge's limit."""
+    events = [event(str(n), text="é" * 200) for n in range(8_000)]
+
+    status, _, _ = client.send(json.dumps({"events": events}, ensure_ascii=False))
+
+    taken = sandbox.collected()
+    sizes = [request["bytes"] for request in taken]
+    assert status == 202
+    assert sorted(found["xdm"]["_id"] for found in sandbox.events()) == sorted(str(n) for n in range(8_000))
+    assert max(sizes) <= 64_000
+    assert len(sizes) <= sum(sizes) / 64_000 * 1.1
+    assert {request["requestId"].split("-")[-2] for request in taken} == {str(n + 1) for n in range(len(taken))}

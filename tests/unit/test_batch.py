@@ -1,6 +1,7 @@
 """A client's POST /ee/v2/collect, read."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ from relay.batch import MAX_REJECTIONS, Batch, read_batch
 from relay.core.problem import Problem
 from relay.errors import InvalidRequest
 from relay.http_request import MAX_BODY_BYTES, read_http_request
-from tests.support import DATASTREAM, batch, event, post
+from tests.support import DATASTREAM, NOW, batch, event, post
 
 
 def read(request: dict[str, Any], allowed: frozenset[str] = frozenset()) -> Batch:
-    return read_batch(read_http_request(request), "r", allowed)
+    return read_batch(read_http_request(request), "r", allowed, datetime.fromtimestamp(NOW, UTC))
 
 
 def refusal(request: dict[str, Any], allowed: frozenset[str] = frozenset()) -> Problem:
@@ -94,10 +95,7 @@ def test_every_event_is_named_when_all_are_refused():
     problem = refusal(post({"events": [{}, "x"]}))
 
     assert "2 events" in problem.detail
-    assert [error.rsplit(" ", 3)[1:] for error in problem.report["errors"]] == [
-        ["at", "index", "0"],
-        ["at", "index", "1"],
-    ]
+    assert ["#0" in problem.report["errors"][0], "#1" in problem.report["errors"][1]] == [True, True]
 
 
 def test_a_request_full_of_rubbish_is_refused_as_a_whole():

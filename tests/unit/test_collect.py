@@ -4,24 +4,53 @@ import io
 import json
 import logging
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from functions.collect.app import handler, logger
+from relay.accept import Acceptor
+from relay.collect import Collect
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 from relay.forward import Forwarder
-from relay.wiring import Collect
-from tests.support import DATASTREAM, SEED, FakeAuthorizer, FakeEdge, batch, context, edge, event, post, problem
+from tests.support import (
+    DATASTREAM,
+    SEED,
+    FakeAuthorizer,
+    FakeEdge,
+    FakeQueue,
+    batch,
+    context,
+    edge,
+    event,
+    ids,
+    post,
+    problem,
+)
+
+
+class NoIdempotency:
+    """Serves every request."""
+
+    def once(self, request: Any, request_id: str, context: Any, serve: Any) -> Any:
+        return serve()
+
+
+def not_needed() -> NoReturn:
+    raise AssertionError("idempotency is for requests with an id of the client's")
 
 
 def answer(
-    request: dict[str, Any], fake: FakeEdge, allowed: frozenset[str] = frozenset()
+    request: dict[str, Any],
+    fake: FakeEdge,
+    spool: FakeQueue | None = None,
+    allowed: frozenset[str] = frozenset(),
+    idempotency: Any = NoIdempotency,
 ) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of the answer."""
-    collect = Collect(Forwarder(fake, FakeAuthorizer(), time.time), allowed)
-    response = handler(request, context(), collect)
+    acceptor = Acceptor(Forwarder(fake, FakeAuthorizer(), time.time), spool or FakeQueue(), time.time)
+    response = handler(request, context(), Collect(acceptor, idempotency, allowed, time.time))
     return response["statusCode"], response["headers"], json.loads(response["body"] or "null")
 
 
@@ -37,7 +66,7 @@ def test_a_delivered_batch_is_answered_202_with_its_request_id():
 
 def test_a_request_id_is_made_when_the_client_sends_none():
     """The invocation's own id, so that it can be found in the log."""
-    status, _, content = answer(post(SEED), edge(202))
+    status, _, content = answer(post(SEED), edge(202), idempotency=not_needed)
 
     assert (status, content) == (202, {"requestId": context().aws_request_id})
 
@@ -92,11 +121,11 @@ def test_what_upstream_services_complained_about_comes_as_warnings():
     ("code", "status"), [("0306-400", 400), ("0104-422", 422), ("0302-409", 409), ("0112-413", 413), ("0400-403", 403)]
 )
 def test_a_refusal_of_edge_is_passed_on(code: str, status: int):
-    """Adobe's own problem: the client's fault, for the client to mend."""
-    got, headers, content = answer(post(batch("a")), edge(Answer(status, {}, problem(code, detail="d"))))
+    """Adobe's own problem: the client's fault, for the client to mend, with a word on what was not lost."""
+    got, headers, content = answer(post(batch("a")), edge(Answer(status, {}, problem(code, detail="d."))))
 
     assert got == content["status"] == status
-    assert (content["type"][-8:], content["detail"]) == (code, "d")
+    assert (content["type"][-8:], content["detail"]) == (code, "d. No event of this request was accepted.")
     assert headers["Content-Type"] == "application/problem+json"
     assert "Retry-After" not in headers
 
@@ -108,45 +137,130 @@ def test_a_callers_fault_is_a_4xx_even_where_edge_says_500():
     assert status == content["status"] == 400
 
 
-def test_a_refusal_names_events_by_their_place_in_the_clients_array():
-    """Edge counts what it got; the client counts what it sent, and hears of all its bad events."""
-    body = problem("0104-422", detail="see `#1`", report={"errors": ["x at index 0", "y at index 1", "z at index 7"]})
+def test_an_event_that_edge_refuses_is_named_and_the_others_delivered():
+    """By its place in the client's array, beside those that were refused on sight."""
+    refusal = Answer(400, {}, problem("0308-400", detail="Event `#1` has a bad id"))
+    fake = edge(refusal, 202)
 
-    status, _, content = answer(post({"events": [{}, event("a"), event("b")]}), edge(Answer(422, {}, body)))
+    status, _, content = answer(post({"events": [{}, event("a"), event("b"), event("c")]}), fake)
 
-    assert status == 422
-    assert content["detail"] == "see `#2`"
-    assert content["report"]["errors"][:3] == ["x at index 1", "y at index 2", "z at index 7"]
-    assert content["report"]["errors"][3].endswith("at index 0")
+    assert status == 207
+    assert fake.event_ids() == {"a", "c"}
+    assert [(error["type"][-8:], error["report"]["eventIndex"]) for error in content["errors"]] == [
+        ("0306-400", 0),
+        ("0308-400", 2),
+    ]
+    assert content["errors"][1]["detail"] == "Event `#2` has a bad id"
+
+
+def test_all_rejected_is_one_problem_that_names_each():
+    """No 2xx when nothing was accepted."""
+    status, _, content = answer(post({"events": [{}, event("a")]}), edge(Answer(400, {}, problem("0305-400"))))
+
+    assert (status, content["type"][-8:]) == (400, "0105-400")
+    assert len(content["report"]["errors"]) == 2
 
 
 @pytest.mark.parametrize(
-    ("failure", "retry_after"),
+    "failure",
     [
-        pytest.param(Answer(503, {"retry-after": "7"}, b""), "7", id="503 with Retry-After"),
-        pytest.param(Answer(429, {}, b""), "5", id="429"),
-        pytest.param(Answer(500, {}, problem("0001-500")), "30", id="500"),
-        pytest.param(Answer(403, {}, b""), "60", id="403"),
-        pytest.param(Unreachable("x"), "5", id="connection refused"),
-        pytest.param(SetupError("x"), "60", id="credentials refused"),
+        pytest.param(Answer(503, {"retry-after": "7"}, b""), id="503"),
+        pytest.param(Answer(429, {}, b""), id="429"),
+        pytest.param(Answer(500, {}, problem("0001-500")), id="500"),
+        pytest.param(Answer(403, {}, b""), id="403"),
+        pytest.param(Unreachable("x"), id="connection refused"),
+        pytest.param(NoAnswer("x"), id="no answer"),
+        pytest.param(SetupError("x"), id="credentials refused"),
     ],
 )
-def test_what_edge_cannot_take_is_a_503_with_retry_after(failure: Answer | AdobeError, retry_after: str):
-    """Never a 2xx for something that was not delivered; the client hears that it still owns the events."""
-    status, headers, content = answer(post(batch("a")), edge(failure))
+def test_what_edge_cannot_take_now_is_spooled_before_the_client_hears_202(failure: Answer | AdobeError):
+    """The client need not know that Adobe is down."""
+    spool = FakeQueue()
 
-    assert (status, headers["Retry-After"]) == (503, retry_after)
-    assert content["type"] == "urn:adobe-relay:not-delivered"
-    assert "No event of this request was accepted" in content["detail"]
-    assert "_id" not in content["detail"]
+    status, _, content = answer(post(batch("a", "b")), edge(failure), spool)
+
+    assert (status, content) == (202, {"requestId": context().aws_request_id})
+    assert spool.event_ids() == {"a", "b"}
 
 
-def test_a_lost_answer_tells_the_client_that_adobe_may_have_the_events():
-    """Then a retry has to carry the same _id."""
-    _, _, content = answer(post(batch("a")), edge(NoAnswer("x")))
+def test_silent_is_204_when_events_are_spooled_too():
+    """Safe is safe."""
+    status, _, _ = answer(post(batch("a"), query={"datastreamId": "d", "silent": "true"}), edge(503))
 
-    assert "may have taken" in content["detail"]
-    assert "same _id" in content["detail"]
+    assert status == 204
+
+
+def test_when_the_spool_fails_the_client_hears_what_is_safe():
+    """503 with Retry-After: events that are with Adobe need not be sent again, the others are still the client's."""
+    large = {"events": [{}, *(event(str(n), text="x" * 40_000) for n in range(3))]}
+
+    status, headers, content = answer(post(large), edge(202, 503, 503), FakeQueue(failing={0, 1, 2}))
+
+    assert (status, headers["Retry-After"]) == (503, "5")
+    assert content["type"] == "urn:adobe-relay:not-kept"
+    assert len(content["report"]["acceptedIndexes"]) == 1
+    assert "#0" in content["report"]["errors"][0]
+
+
+def test_what_adobe_asked_to_wait_for_waits_on_the_spool():
+    """Retry-After holds there, too, and for what was spooled without asking because of it."""
+    spool, collect = FakeQueue(), edge(Answer(429, {"retry-after": "600"}, b""))
+    acceptor = Acceptor(Forwarder(collect, FakeAuthorizer(), time.time), spool, time.time)
+    served = Collect(acceptor, NoIdempotency, frozenset(), time.time)
+
+    for name in "ab":
+        handler(post(batch(name)), context(), served)
+
+    assert len(collect.sent) == 1
+    assert spool.delays[0] == 600
+    assert 590 <= spool.delays[1] <= 600
+
+
+class OneOfEach(FakeEdge):
+    """Takes the last event of each request, and names the others as bad."""
+
+    def collect(self, *arguments: Any) -> Answer:  # type: ignore[override]
+        last = len(json.loads(arguments[2])["events"]) - 1
+        errors = [f"bad at index {index}" for index in range(last)]
+        return Answer(422, {}, problem("0104-422", report={"errors": errors})) if last else Answer(202, {}, b"")
+
+
+def test_thousands_of_rejected_events_are_all_named_in_an_answer_that_can_be_returned():
+    """The first thousand with all there is to say, the others by index; Lambda returns 6 MB at most."""
+    status, _, content = answer(post(batch(*map(str, range(4_000)))), OneOfEach([]))
+
+    individually = [error["report"]["eventIndex"] for error in content["errors"] if "eventIndex" in error["report"]]
+    together = [index for error in content["errors"] for index in error["report"].get("eventIndexes", [])]
+    named = set(individually) | set(together)
+    assert status == 207
+    assert len(individually) == 1_000
+    assert 3_980 < len(named) == len(individually) + len(together)
+    assert len(json.dumps(content)) < 1_000_000
+
+
+def test_a_part_that_the_spool_did_not_take_is_told_apart():
+    """Partial failures of a batch call are partial."""
+    large = {"events": [event(str(n), text="x" * 40_000) for n in range(3)]}
+    spool = FakeQueue(failing={1})
+
+    status, _, content = answer(post(large), edge(503), spool)
+
+    assert status == 503
+    assert content["report"]["acceptedIndexes"] == [0, 2]
+    assert spool.event_ids() == {"0", "2"}
+
+
+def test_parts_are_delivered_and_spooled_each_in_its_place():
+    """No event is in two places."""
+    large = {"events": [event(str(n), text="x" * 40_000) for n in range(4)]}
+    fake, spool = edge(202, 503, 202, 503), FakeQueue()
+
+    status, _, _ = answer(post(large), fake, spool)
+
+    delivered = [ids(json.loads(sent["body"])["events"]) for sent in fake.sent]
+    assert status == 202
+    assert len(spool.event_ids()) == 2
+    assert set().union(*delivered) == {"0", "1", "2", "3"}
 
 
 @pytest.mark.parametrize(
@@ -187,3 +301,25 @@ def test_nothing_of_the_client_reaches_the_log():
     assert "batch handled" in lines.getvalue()
     assert "request refused" in lines.getvalue()
     assert "ada@example.com" not in lines.getvalue()
+
+
+def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
+    """As CloudWatch metrics in embedded format; nothing is written of what did not happen."""
+    refusal = Answer(400, {}, problem("0308-400", detail="event #1"))
+
+    answer(post({"events": [{}, event("a"), event("b")]}), edge(refusal, 202))
+    answer(post(batch("c", "d")), edge(NoAnswer("x")))
+    answer(post("rubbish"), edge(202))
+
+    first, second, third = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
+    assert metrics_of(first) == {"EventsAccepted": [1.0], "EventsDelivered": [1.0], "EventsRejected": [2.0]}
+    assert metrics_of(second) == {"EventsAccepted": [2.0], "EventsSpooled": [2.0], "PossibleDuplicates": [2.0]}
+    assert metrics_of(third) == {"RequestsRefused": [1.0]}
+
+
+def metrics_of(line: dict[str, Any]) -> dict[str, list[float]]:
+    """Name and values, without the times, which vary."""
+    (described,) = line["_aws"]["CloudWatchMetrics"]
+    assert described["Namespace"] == "AdobeRelay"
+    assert described["Dimensions"] == [["service"]]
+    return {metric["Name"]: line[metric["Name"]] for metric in described["Metrics"] if metric["Name"] != "EdgeLatency"}

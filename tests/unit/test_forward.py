@@ -1,84 +1,134 @@
-"""Forwarding a batch to Edge."""
+"""Forwarding events to Edge, and settling what becomes of each."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
-from relay.batch import Batch, read_batch
+from relay.core.authorization import Authorization
+from relay.core.breaker import FAILURES_TO_OPEN, OPEN_SECONDS
+from relay.core.events import Event
+from relay.core.message import Message
 from relay.core.verdict import Answer, Verdict
-from relay.errors import AdobeError, InvalidRequest, NoAnswer, SetupError, Unreachable
-from relay.forward import Forwarder
-from relay.http_request import read_http_request
-from tests.support import DATASTREAM, NOW, Clock, FakeAuthorizer, FakeEdge, batch, edge, event, post, problem
+from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
+from relay.forward import Forwarder, Settlement
+from tests.support import DATASTREAM, NOW, Clock, FakeAuthorizer, FakeEdge, edge, problem
 
 EXPIRED = Answer(401, {}, problem("0503-401"))
 ENOUGH = NOW + 28
 
 
-def read(*names: str) -> Batch:
-    return read_batch(read_http_request(post(batch(*names))), "r-1", frozenset())
+def shipment(*names: str, size: int = 20) -> Message:
+    """Events with these ids, each of about so many bytes."""
+    bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
+    return Message(DATASTREAM, "r", NOW, tuple(Event(index, body) for index, body in enumerate(bodies)), 0, 0)
 
 
-def forwarder(fake: FakeEdge, authorizer: FakeAuthorizer | None = None) -> Forwarder:
-    return Forwarder(fake, authorizer or FakeAuthorizer(), Clock())
+def forwarder(fake: Any, authorizer: FakeAuthorizer | None = None, clock: Clock | None = None) -> Forwarder:
+    return Forwarder(fake, authorizer or FakeAuthorizer(), clock or Clock())
 
 
-def test_the_whole_batch_reaches_edge_in_one_request():
-    """With the client's datastream and request id."""
+def names(events: Any) -> set[str]:
+    return {json.loads(event.body)["xdm"]["_id"] for event in events}
+
+
+def verdicts(settlement: Settlement) -> list[Verdict]:
+    return [deferred.judgement.verdict for deferred in settlement.deferred]
+
+
+@dataclass
+class PickyEdge:
+    """Takes a request unless an event of it is bad; refuses it then, with or without naming the bad ones."""
+
+    bad: set[str]
+    says: Callable[[list[int]], dict[str, Any]] = lambda indexes: {}
+    taken: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+
+    def collect(
+        self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
+    ) -> Answer:
+        self.requests.append(request_id)
+        found = [event["xdm"]["_id"] for event in json.loads(body)["events"]]
+        guilty = [index for index, name in enumerate(found) if name in self.bad]
+        if guilty:
+            return Answer(400, {}, problem("0105-400", **self.says(guilty)))
+        self.taken += found
+        return Answer(202, {}, b"")
+
+
+def test_the_whole_shipment_reaches_edge_in_one_request():
+    """With its datastream and its request id."""
     fake = edge(202)
 
-    judgement = forwarder(fake).forward(read("a", "b"), ENOUGH)
+    settlement = forwarder(fake).settle(shipment("a", "b"), ENOUGH)
 
-    assert judgement.verdict is Verdict.DELIVERED
-    assert fake.event_ids() == {"a", "b"}
-    assert [(sent["datastream_id"], sent["request_id"]) for sent in fake.sent] == [(DATASTREAM, "r-1")]
+    assert names(settlement.delivered) == fake.event_ids() == {"a", "b"}
+    assert [(sent["datastream_id"], sent["request_id"]) for sent in fake.sent] == [(DATASTREAM, "r")]
+
+
+def test_a_large_shipment_goes_in_several_requests_with_traceable_ids():
+    """As few as hold it, numbered from 1."""
+    fake = edge(202)
+
+    settlement = forwarder(fake).settle(shipment(*map(str, range(10)), size=20_000), ENOUGH)
+
+    assert names(settlement.delivered) == set(map(str, range(10)))
+    assert {sent["request_id"] for sent in fake.sent} == {"r-1", "r-2", "r-3", "r-4"}
 
 
 @pytest.mark.parametrize("refusal", [EXPIRED, Answer(401, {}, b"")], ids=["0503", "401 without a code"])
-def test_an_expired_token_is_replaced_once_and_the_batch_sent_again(refusal: Answer):
-    """Nothing of a 401 was taken, so the same batch goes again with a new token."""
+def test_an_expired_token_is_replaced_once_and_the_request_sent_again(refusal: Answer):
+    """Nothing of a 401 was taken, so the same request goes again with a new token."""
     fake = edge(refusal, 202)
 
-    judgement = forwarder(fake).forward(read("a"), ENOUGH)
+    settlement = forwarder(fake).settle(shipment("a"), ENOUGH)
 
-    assert judgement.verdict is Verdict.DELIVERED
+    assert names(settlement.delivered) == {"a"}
     assert [sent["token"] for sent in fake.sent] == ["token-1", "token-2"]
+    assert settlement.tokens_minted == 1
 
 
 def test_a_second_expired_token_is_a_matter_of_setup():
-    """If a fresh token is called expired, another one will not mend it."""
-    fake = edge(EXPIRED)
+    """If a fresh token is called expired, another one will not mend it, and none is minted for a while."""
+    fake, authorizer = edge(EXPIRED), FakeAuthorizer()
 
-    judgement = forwarder(fake).forward(read("a"), ENOUGH)
+    settlement = forwarder(fake, authorizer).settle(shipment("a"), ENOUGH)
 
-    assert judgement.verdict is Verdict.SETUP
+    assert verdicts(settlement) == [Verdict.SETUP]
     assert len(fake.sent) == 2
+    assert authorizer.distrusted
 
 
 @pytest.mark.parametrize(
     ("error", "verdict", "ambiguous"),
     [
-        (Unreachable("x"), Verdict.TRANSIENT, False),
-        (NoAnswer("x"), Verdict.TRANSIENT, True),
-        (SetupError("x"), Verdict.SETUP, False),
+        (Unreachable("x"), Verdict.TRANSIENT, 0),
+        (NoAnswer("x"), Verdict.TRANSIENT, 2),
+        (SetupError("x"), Verdict.SETUP, 0),
     ],
 )
 def test_without_an_answer_only_a_request_that_was_sent_is_in_doubt(
-    error: AdobeError,
-    verdict: Verdict,
-    ambiguous: bool,
+    error: AdobeError, verdict: Verdict, ambiguous: int
 ):
-    """Adobe may have taken the events only if bytes were sent."""
-    judgement = forwarder(edge(error)).forward(read("a"), ENOUGH)
+    """Adobe may have the events only if bytes were sent."""
+    settlement = forwarder(edge(error)).settle(shipment("a", "b"), ENOUGH)
 
-    assert (judgement.verdict, judgement.ambiguous) == (verdict, ambiguous)
+    assert verdicts(settlement) == [verdict]
+    assert settlement.ambiguous_events() == ambiguous
 
 
 def test_without_a_token_nothing_is_sent():
     """IMS down is an outage like any other, with its Retry-After."""
     fake = edge(202)
 
-    judgement = forwarder(fake, FakeAuthorizer(error=Unreachable("x", retry_after=9))).forward(read("a"), ENOUGH)
+    settlement = forwarder(fake, FakeAuthorizer(error=Unreachable("x", retry_after=9))).settle(shipment("a"), ENOUGH)
 
-    assert (judgement.verdict, judgement.retry_after, judgement.ambiguous) == (Verdict.TRANSIENT, 9, False)
+    assert verdicts(settlement) == [Verdict.TRANSIENT]
+    assert settlement.deferred[0].judgement.retry_after == 9
     assert fake.sent == []
 
 
@@ -86,19 +136,132 @@ def test_nothing_is_sent_when_no_time_is_left_for_an_answer():
     """A request that cannot be waited for would only leave doubt."""
     fake = edge(202)
 
-    judgement = forwarder(fake).forward(read("a"), NOW + 0.9)
+    settlement = forwarder(fake).settle(shipment("a"), NOW + 0.9)
 
-    assert (judgement.verdict, judgement.ambiguous) == (Verdict.TRANSIENT, False)
+    assert verdicts(settlement) == [Verdict.TRANSIENT]
     assert fake.sent == []
 
 
-def test_a_batch_larger_than_one_request_is_refused():
-    """64,000 bytes is Edge's limit."""
-    fake = edge(202)
-    large = post({"events": [event(str(n), text="x" * 30_000) for n in range(3)]})
+def test_events_that_edge_names_are_taken_out_and_the_others_delivered():
+    """One more request, however many are bad."""
+    fake = PickyEdge({"b", "d"}, lambda indexes: {"report": {"errors": [f"bad at index {n}" for n in indexes]}})
 
-    with pytest.raises(InvalidRequest) as refused:
-        forwarder(fake).forward(read_batch(read_http_request(large), "r", frozenset()), ENOUGH)
+    settlement = forwarder(fake).settle(shipment(*"abcde"), ENOUGH)
 
-    assert refused.value.problem.status == 413
-    assert fake.sent == []
+    assert names(settlement.delivered) == set(fake.taken) == {"a", "c", "e"}
+    assert {rejection.index for rejection in settlement.rejections} == {1, 3}
+    assert fake.requests == ["r", "r.1"]
+
+
+@pytest.mark.parametrize("bad", [0, 1, 499, 500, 998, 999])
+def test_one_bad_event_among_a_thousand_is_found_by_halving(bad: int):
+    """In at most about 2·log2(n) further requests, when Edge does not name it."""
+    fake = PickyEdge({str(bad)})
+
+    settlement = forwarder(fake).settle(shipment(*map(str, range(1000)), size=1), ENOUGH)
+
+    assert set(fake.taken) == set(map(str, range(1000))) - {str(bad)}
+    assert len(fake.taken) == 999
+    assert [rejection.index for rejection in settlement.rejections] == [bad]
+    assert len(fake.requests) - 1 <= 2 * math.ceil(math.log2(1000))
+
+
+def test_several_bad_events_are_found():
+    """Every good one is delivered once."""
+    bad = {"3", "4", "77", "99"}
+    fake = PickyEdge(bad)
+
+    settlement = forwarder(fake).settle(shipment(*map(str, range(100))), ENOUGH)
+
+    assert sorted(fake.taken) == sorted(set(map(str, range(100))) - bad)
+    assert {str(rejection.index) for rejection in settlement.rejections} == bad
+
+
+def test_what_is_undecided_when_time_ends_is_deferred():
+    """Halving stops; nothing is dropped."""
+    clock = Clock()
+
+    class SlowEdge(PickyEdge):
+        def collect(self, *arguments: Any) -> Answer:  # type: ignore[override]
+            clock.seconds += 9
+            return super().collect(*arguments)
+
+    fake = SlowEdge({"5"})
+    settlement = forwarder(fake, clock=clock).settle(shipment(*map(str, range(10))), ENOUGH)
+
+    undecided = {name for deferred in settlement.deferred for name in names(deferred.events)}
+    assert len(fake.requests) == 4
+    assert undecided
+    assert names(settlement.delivered) | undecided == set(map(str, range(10)))
+    assert names(settlement.delivered).isdisjoint(undecided)
+
+
+def test_a_refused_request_is_refused_as_a_whole():
+    """Nothing is isolated where no event is to blame."""
+    fake = edge(Answer(400, {}, problem("0003-400")))
+
+    settlement = forwarder(fake).settle(shipment("a", "b"), ENOUGH)
+
+    assert names(settlement.refusals[0].events) == {"a", "b"}
+    assert len(fake.sent) == 1
+
+
+def test_an_edge_that_is_down_is_spared():
+    """After five failures in a row it is not asked for ten seconds, then once."""
+    fake, clock = edge(503), Clock()
+    under_test = forwarder(fake, clock=clock)
+
+    for _ in range(FAILURES_TO_OPEN + 3):
+        assert verdicts(under_test.settle(shipment("a"), clock() + 28)) == [Verdict.TRANSIENT]
+    asked_before = len(fake.sent)
+    clock.seconds += OPEN_SECONDS
+    for _ in range(3):
+        under_test.settle(shipment("a"), clock() + 28)
+
+    assert asked_before == FAILURES_TO_OPEN
+    assert len(fake.sent) == FAILURES_TO_OPEN + 1
+
+
+def test_retry_after_is_obeyed_for_every_shipment():
+    """What Adobe asked for holds for all that comes, not only for the request it was said to."""
+    fake, clock = edge(Answer(429, {"retry-after": "60"}, b""), 202), Clock()
+    under_test = forwarder(fake, clock=clock)
+
+    under_test.settle(shipment("a"), clock() + 28)
+    spared = under_test.settle(shipment("b"), clock() + 28)
+    clock.seconds += 60
+    served = under_test.settle(shipment("c"), clock() + 28)
+
+    assert verdicts(spared) == [Verdict.TRANSIENT]
+    assert names(served.delivered) == {"c"}
+    assert len(fake.sent) == 2
+
+
+def test_a_matter_of_setup_does_not_open_the_breaker():
+    """Somebody may mend it at any moment."""
+    fake = edge(403)
+    under_test = forwarder(fake)
+
+    for _ in range(10):
+        under_test.settle(shipment("a"), ENOUGH)
+
+    assert len(fake.sent) == 10
+
+
+def test_a_complaint_names_the_event_by_the_clients_index():
+    """Edge counts within the request it got."""
+    nested = {"type": "t", "status": 503, "report": {"eventIndex": 0}}
+    fake = FakeEdge([Answer(207, {}, json.dumps({"errors": [nested]}).encode())])
+    whole = shipment("a", "b")
+
+    part = Message(whole.datastream_id, "r", NOW, whole.events[1:], 0, 0)
+    settlement = forwarder(fake).settle(part, ENOUGH)
+
+    assert [notice["report"] for notice in settlement.notices] == [{"eventIndex": 1}]
+
+
+def test_events_ignored_for_lack_of_consent_are_counted():
+    """They are delivered, and gone."""
+    settlement = forwarder(edge(Answer(200, {}, problem("0301-200")))).settle(shipment("a", "b"), ENOUGH)
+
+    assert settlement.ignored == 2

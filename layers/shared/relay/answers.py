@@ -2,59 +2,34 @@
 
 import json
 import math
-import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
-from relay.batch import Batch, describe
+from relay.accept import Acceptance
+from relay.batch import describe, nothing_accepted
+from relay.core.events import Rejection
 from relay.core.problem import Problem, our_problem
-from relay.core.verdict import Judgement, Verdict
 
-# Seconds, where Adobe names none: an outage may be over soon, a set-up takes a person.
-_RETRY_AFTER = {Verdict.TRANSIENT: 5.0, Verdict.UNCERTAIN: 30.0, Verdict.SETUP: 60.0}
-
-_WHY = {
-    Verdict.TRANSIENT: "Adobe cannot take events at the moment.",
-    Verdict.UNCERTAIN: "Adobe answered in a way that cannot be understood.",
-    Verdict.SETUP: "This endpoint's set-up with Adobe needs its operator: the log has the cause, under this requestId.",
-}
-_STILL_YOURS = "No event of this request was accepted: keep them, and send them again after Retry-After seconds."
-_IN_DOUBT = " Adobe may have taken them all the same, so send them with the same _id."
-
-# How Edge names an event of the request it got: "event #2" in a detail, "... at index 2" in a report.
-_NAMED_INDEX = re.compile(r"(#|\bat index )(\d+)")
+SPOOL_FAILED_RETRY_AFTER = 5.0  # seconds
+MAX_NAMED = 1_000  # entries; Lambda returns 6 MB at most
 
 
-def answer_batch(batch: Batch, judgement: Judgement) -> dict[str, Any]:
-    """The answer to a batch that was forwarded with the given outcome."""
-    if judgement.verdict is Verdict.DELIVERED:
-        return _answer_delivered(batch, judgement)
-    if judgement.problem and judgement.verdict in (Verdict.EVENT_REJECTED, Verdict.REQUEST_REFUSED):
-        return answer_problem(_in_client_terms(judgement.problem, batch), batch.request_id)
-    detail = f"{_WHY[judgement.verdict]} {_STILL_YOURS}{_IN_DOUBT if judgement.ambiguous else ''}"
-    return answer_problem(
-        our_problem("not-delivered", 503, "Events not delivered", detail),
-        batch.request_id,
-        judgement.retry_after or _RETRY_AFTER[judgement.verdict],
-    )
-
-
-def answer_problem(problem: Problem, request_id: str, retry_after: float | None = None) -> dict[str, Any]:
-    """A refusal as problem+json; `retry_after` in seconds."""
-    headers = {"Content-Type": "application/problem+json"}
-    if retry_after is not None:
-        headers["Retry-After"] = str(math.ceil(retry_after))
-    return _response(problem.status, request_id, problem.as_json(requestId=request_id), headers)
-
-
-def _answer_delivered(batch: Batch, judgement: Judgement) -> dict[str, Any]:
-    warnings = [_notice_in_client_terms(notice, batch) for notice in judgement.notices]
-    if batch.rejections or (warnings and not batch.silent):
+def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
+    """2xx only if every event is delivered, spooled, or named as rejected."""
+    batch, settlement = acceptance.batch, acceptance.settlement
+    rejections, warnings = acceptance.rejections, settlement.notices
+    if acceptance.unsafe:
+        return _answer_unsafe(acceptance)
+    if not acceptance.accepted_indexes:
+        if len(settlement.refusals) == 1 and len(rejections) == len(settlement.refusals[0].events):
+            return answer_problem(_as_client_error(settlement.refusals[0].problem), batch.request_id)
+        summary = f"Adobe takes none of the {len(rejections)} events, see report.errors."
+        return answer_problem(_as_client_error(nothing_accepted(rejections, summary)), batch.request_id)
+    if rejections or (warnings and not batch.silent):
         content = {
             "requestId": batch.request_id,
-            "errors": [rejection.problem.as_json(eventIndex=rejection.index) for rejection in batch.rejections],
-            "warnings": warnings,
+            "errors": _errors(rejections),
+            "warnings": warnings[:MAX_NAMED],
         }
         return _response(207, batch.request_id, content)
     if batch.silent:
@@ -62,33 +37,41 @@ def _answer_delivered(batch: Batch, judgement: Judgement) -> dict[str, Any]:
     return _response(202, batch.request_id, {"requestId": batch.request_id})
 
 
-def _in_client_terms(problem: Problem, batch: Batch) -> Problem:
-    """Edge's problem with the indexes of the client's own array, and with the events that were rejected before."""
-    errors = [_renumber(str(error), batch) for error in problem.report.get("errors", ())]
-    if batch.rejections:
-        errors += describe(batch.rejections)
-    return replace(
-        problem,
-        status=problem.status if problem.status < 500 else 400,  # a 5xx would make clients retry what cannot work
-        detail=_renumber(problem.detail, batch),
-        report={"errors": errors} if errors else {},
+def answer_problem(problem: Problem, request_id: str, retry_after: float | None = None) -> dict[str, Any]:
+    """A refusal as problem+json, which says that the events are still the client's; `retry_after` in seconds."""
+    if "accepted" not in problem.detail:
+        problem = problem._replace(detail=f"{problem.detail} No event of this request was accepted.".lstrip())
+    headers = {"Content-Type": "application/problem+json"}
+    if retry_after is not None:
+        headers["Retry-After"] = str(math.ceil(retry_after))
+    return _response(problem.status, request_id, problem.as_json(requestId=request_id), headers)
+
+
+def _errors(rejections: list[Rejection]) -> list[dict[str, Any]]:
+    """An entry for each of the first thousand; the others, too many for an answer, by index for each problem."""
+    errors = [rejection.as_json() for rejection in rejections[:MAX_NAMED]]
+    indexes: dict[tuple[str, int, str], list[int]] = {}
+    for rejection in rejections[MAX_NAMED:]:
+        problem = rejection.problem
+        indexes.setdefault((problem.type, problem.status, problem.title), []).append(rejection.index)
+    return errors + [Problem(*problem, report={"eventIndexes": found}).as_json() for problem, found in indexes.items()]
+
+
+def _answer_unsafe(acceptance: Acceptance) -> dict[str, Any]:
+    safe = acceptance.accepted_indexes
+    detail = (
+        "Adobe cannot take all events now, and keeping them failed. "
+        + ("Those in report.acceptedIndexes are safe; " if safe else "None was accepted; ")
+        + "send the others again, with the same _id, after Retry-After seconds."
     )
+    report = {"acceptedIndexes": safe, "errors": describe(acceptance.rejections[:MAX_NAMED])}
+    problem = our_problem("not-kept", 503, "Events not kept", detail)._replace(report=report)
+    return answer_problem(problem, acceptance.batch.request_id, SPOOL_FAILED_RETRY_AFTER)
 
 
-def _notice_in_client_terms(notice: Mapping[str, Any], batch: Batch) -> Mapping[str, Any]:
-    report = notice.get("report")
-    if not isinstance(report, dict) or not isinstance(index := report.get("eventIndex"), int):
-        return notice
-    return {**notice, "report": {**report, "eventIndex": _client_index(index, batch)}}
-
-
-def _renumber(text: str, batch: Batch) -> str:
-    return _NAMED_INDEX.sub(lambda named: f"{named[1]}{_client_index(int(named[2]), batch)}", text)
-
-
-def _client_index(index: int, batch: Batch) -> int:
-    """The place in the client's array of the event that Edge got as number `index`."""
-    return batch.events[index].index if 0 <= index < len(batch.events) else index
+def _as_client_error(problem: Problem) -> Problem:
+    """A 5xx would make clients retry what cannot work."""
+    return problem if problem.status < 500 else problem._replace(status=400)
 
 
 def _response(

@@ -1,17 +1,21 @@
 """Keep an authorization for Adobe: mint a token, and renew it shortly before it expires."""
 
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
 from aws_lambda_powertools import Logger
 
 from relay.core.authorization import Authorization, Credentials, Token
-from relay.errors import AdobeError
+from relay.errors import AdobeError, SetupError, Unreachable
 
 logger = Logger(child=True)
 
 RENEW_BEFORE = 600.0  # seconds before expiry, as Adobe's own clients do
 RETRY_RENEWAL = 30.0  # seconds between attempts while the old token still holds
+REFUSED_SECONDS = 5.0  # between attempts while Adobe refuses us: IMS throttles those who ask again and again
+UNREACHABLE_SECONDS = 1.0  # between attempts while IMS is down: requests in parallel wait for it once
+_LEAST_SECONDS = 0.5  # for IMS to answer in
 
 
 class CredentialsStore(Protocol):
@@ -36,33 +40,60 @@ class Authorizer:
         self._current: Authorization | None = None
         self._renew_at = 0.0
         self._expires_at = 0.0
+        self._lock = threading.Lock()  # requests that run in parallel share one new token
+        self._failure: AdobeError | None = None  # of the last attempt, for all who ask soon after
+        self._failure_until = 0.0
+        self.minted = 0
 
-    def authorization(self, within: float) -> Authorization:
-        """The authorization to use now. Raises AdobeError when there is none and none can be had."""
-        now = self._now()
-        if self._current and now < self._renew_at:
-            return self._current
-        try:
-            return self._renew(within)
-        except AdobeError as error:
-            if self._current and now < self._expires_at:
-                logger.warning("token not renewed, the old one still holds", extra={"reason": error.reason})
-                self._renew_at = now + RETRY_RENEWAL
+    def authorization(self, deadline: float) -> Authorization:
+        """The authorization to use now, by `deadline` (epoch seconds). Raises AdobeError when none can be had."""
+        with self._lock:
+            now = self._now()
+            if self._current and now < self._renew_at:
                 return self._current
+            try:
+                return self._renew(deadline)
+            except AdobeError as error:
+                if self._current and now < self._expires_at:
+                    logger.warning("token not renewed, the old one still holds", extra={"reason": error.reason})
+                    self._renew_at = now + RETRY_RENEWAL
+                    return self._current
+                raise
+
+    def replace(self, refused: Authorization, deadline: float) -> Authorization:
+        """Another authorization than the one Adobe refused as expired. Raises AdobeError."""
+        with self._lock:
+            if self._current and self._current != refused:
+                return self._current
+            self._current = None
+            return self._renew(deadline)
+
+    def distrust(self) -> None:
+        """A token fresh from IMS was refused as expired: until a while has passed, another one would be, too."""
+        self._remember(SetupError("Adobe refuses new tokens"))
+
+    def _renew(self, deadline: float) -> Authorization:
+        if self._failure and self._now() < self._failure_until:
+            raise self._failure
+        try:
+            return self._mint(deadline)
+        except AdobeError as error:
+            self._remember(error)
             raise
 
-    def replace(self, refused: Authorization, within: float) -> Authorization:
-        """Another authorization than the one Adobe refused as expired. Raises AdobeError."""
-        if self._current and self._current != refused:
-            return self._current
-        self._current = None
-        return self._renew(within)
-
-    def _renew(self, within: float) -> Authorization:
+    def _mint(self, deadline: float) -> Authorization:
         credentials = self._store.read()
         now = self._now()
-        token = self._service.mint(credentials, now, within)
+        if deadline - now < _LEAST_SECONDS:
+            raise Unreachable("no time left to ask IMS")
+        token = self._service.mint(credentials, now, deadline - now)
+        self.minted += 1
+        self._failure = None
         self._current = Authorization(token.value, credentials.client_id, credentials.org_id)
         self._expires_at = token.expires_at
         self._renew_at = token.expires_at - min(RENEW_BEFORE, token.lifetime / 2)
         return self._current
+
+    def _remember(self, error: AdobeError) -> None:
+        self._failure = error
+        self._failure_until = self._now() + (REFUSED_SECONDS if isinstance(error, SetupError) else UNREACHABLE_SECONDS)

@@ -1,21 +1,23 @@
 """A client's `POST /ee/v2/collect`, read: what it asks for, the events Edge may take, the events it never will."""
 
 import json
+import re
 from collections.abc import Iterable, Set
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from datetime import datetime
+from typing import Any, NamedTuple, NoReturn
 
-from relay.core.events import Event, Rejection, read_event
+from relay.core.events import Event, EventReader, Rejection
 from relay.core.problem import Problem, edge_problem, our_problem
 from relay.errors import InvalidRequest
 from relay.http_request import HttpRequest, check_content_type, read_body
+
+_DATASTREAM_ID = re.compile(r"[!-~]{1,256}")
 
 # An answer names every rejected event; more than this many would not be an answer that anybody reads.
 MAX_REJECTIONS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(NamedTuple):
     """The events that Edge may take, in the client's order and at least one, and those rejected on sight."""
 
     datastream_id: str
@@ -29,25 +31,29 @@ class Batch:
         return {"events": len(self.events), "rejected": len(self.rejections)}
 
 
-def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[str]) -> Batch:
+def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[str], received_at: datetime) -> Batch:
     """The batch in the request. Raises InvalidRequest when nothing of it can be forwarded.
 
-    An empty `allowed_datastreams` allows them all.
+    An empty `allowed_datastreams` allows them all; `received_at` is in UTC.
     """
+    reader = EventReader(received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
     check_content_type(request)
     datastream_id = _read_datastream_id(request, allowed_datastreams)
     events: list[Event] = []
     rejections: list[Rejection] = []
     for index, content in enumerate(_read_events(read_body(request))):
-        outcome = read_event(index, content)
+        outcome = reader.read(index, content)
         if isinstance(outcome, Event):
             events.append(outcome)
         elif len(rejections) < MAX_REJECTIONS:
             rejections.append(outcome)
         else:
-            raise InvalidRequest(nothing_accepted(rejections, f"More than {MAX_REJECTIONS} events are invalid."))
+            summary = f"More than {MAX_REJECTIONS} events are invalid; report.errors has the first {MAX_REJECTIONS}."
+            raise InvalidRequest(nothing_accepted(rejections, summary))
     if not events:
-        raise InvalidRequest(nothing_accepted(rejections, f"All {len(rejections)} events are invalid."))
+        raise InvalidRequest(
+            nothing_accepted(rejections, f"All {len(rejections)} events are invalid, see report.errors.")
+        )
     return Batch(
         datastream_id=datastream_id,
         request_id=request_id,
@@ -68,27 +74,29 @@ def nothing_accepted(rejections: list[Rejection], summary: str) -> Problem:
         type=first.type,
         status=first.status,
         title=first.title,
-        detail=f"{summary} Nothing was forwarded; see report.errors.",
-        report={"errors": describe(rejections)},
+        detail=summary,
+        report={"errors": describe(rejections[:MAX_REJECTIONS])},
     )
 
 
 def describe(rejections: Iterable[Rejection]) -> list[str]:
-    """The rejected events as Edge lists them in `report.errors`: a sentence that ends in the index."""
-    return [f"{rejection.problem.detail.rstrip('.')} at index {rejection.index}" for rejection in rejections]
+    """The rejected events for `report.errors`: sentences that name them as #n."""
+    return [rejection.problem.detail or f"{rejection.problem.title}: #{rejection.index}" for rejection in rejections]
 
 
 def _read_datastream_id(request: HttpRequest, allowed: Set[str]) -> str:
     datastream_id = request.query.get("datastreamid")
     if not datastream_id:
         raise InvalidRequest(edge_problem("0002-400", "Name the datastream in the query: ?datastreamId=..."))
+    if not _DATASTREAM_ID.fullmatch(datastream_id):
+        raise InvalidRequest(edge_problem("0003-400", "The datastream ID has characters that no datastream ID has."))
     if allowed and datastream_id not in allowed:
         raise InvalidRequest(
             our_problem(
                 "datastream-not-allowed",
                 403,
                 "Datastream not allowed",
-                "This endpoint does not forward to that datastream. Nothing was forwarded. "
+                "This endpoint does not forward to that datastream. "
                 "Check datastreamId, or ask the operator to add it to AllowedDatastreams.",
             )
         )
@@ -121,7 +129,7 @@ def _describe(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
     if isinstance(error, UnicodeDecodeError):
-        return f"The body is not valid UTF-8 at byte {error.start}."
+        return f"The body is not valid UTF-8 at byte {error.start}. If it is packed, send Content-Encoding: gzip."
     if isinstance(error, RecursionError):
         return "The body is nested too deeply."
     return "The body is not valid JSON: NaN, Infinity and numbers of thousands of digits are not allowed."

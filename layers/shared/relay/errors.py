@@ -2,13 +2,18 @@
 
     RelayError
     ├── InvalidRequest        the client's fault: answer its problem; nothing was forwarded
-    └── AdobeError
-        ├── SetupError        an operator must mend it: credentials, rights, certificates, addresses
-        ├── Unreachable       nothing was sent; try later
-        └── NoAnswer          bytes were sent and no answer came: try later, and count a possible duplicate
+    ├── Unfinished            an answer that must not be remembered: give it
+    ├── AdobeError
+    │   ├── SetupError        an operator must mend it: credentials, rights, certificates, addresses
+    │   ├── Unreachable       nothing was sent; try later
+    │   └── NoAnswer          bytes were sent and no answer came: try later, and count a possible duplicate
+    ├── PutBack               the spooled message comes again later
+    └── ReplaysUnknown        whether a dead letter was replayed before cannot be told; put the message back
 
 Messages are constant text. They never hold a body, a token, a secret or an identity.
 """
+
+from typing import Any
 
 from relay.core.problem import Problem
 
@@ -18,11 +23,20 @@ class RelayError(Exception):
 
 
 class InvalidRequest(RelayError):
-    """The client's request cannot be served as it is; `problem` says why."""
+    """The client's request cannot be served as it is: `problem` says why, `retry_after` (seconds) if time helps."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
         super().__init__(problem.type)
         self.problem = problem
+        self.retry_after = retry_after
+
+
+class Unfinished(RelayError):
+    """The answer is true now, and a repeated request shall be served anew."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__("unfinished")
+        self.answer = answer
 
 
 class AdobeError(RelayError):
@@ -44,3 +58,11 @@ class Unreachable(AdobeError):
 
 class NoAnswer(AdobeError):
     """The request was sent, at least in part, and no answer came: Adobe may have taken it."""
+
+
+class PutBack(RelayError):
+    """The message stays on the spool: it was tried, or spared, and comes again later."""
+
+
+class ReplaysUnknown(RelayError):
+    """The record of replays cannot be read now."""

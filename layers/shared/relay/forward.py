@@ -1,18 +1,26 @@
-"""Forward a batch to Edge and find out what became of it."""
+"""Forward events to Edge, in as few requests as hold them, and settle what becomes of each."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Protocol
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
 
-from relay.batch import Batch
 from relay.core.authorization import Authorization
-from relay.core.events import MAX_REQUEST_BYTES, request_body
-from relay.core.problem import edge_problem
+from relay.core.breaker import Breaker
+from relay.core.events import Event, Rejection
+from relay.core.packing import pack, request_body
+from relay.core.problem import Problem
 from relay.core.verdict import Answer, Judgement, Verdict, judge
-from relay.errors import AdobeError, InvalidRequest, NoAnswer, SetupError, Unreachable
+from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 
 # Less than this is not worth starting a request with: it would end in an ambiguous answer.
 _LEAST_SECONDS = 1.0
+
+_UNKNOWN = Judgement(Verdict.TRANSIENT)
+_NO_CONSENT = "0301-200"
+
+# Requests at once: Edge's answers take tens of milliseconds, and more would only queue behind one CPU.
+_PARALLEL = 8
 
 
 class EdgeCollect(Protocol):
@@ -22,56 +30,177 @@ class EdgeCollect(Protocol):
 
 
 class Authorizations(Protocol):
-    def authorization(self, within: float) -> Authorization: ...
+    minted: int  # tokens so far
 
-    def replace(self, refused: Authorization, within: float) -> Authorization: ...
+    def authorization(self, deadline: float) -> Authorization: ...
+
+    def replace(self, refused: Authorization, deadline: float) -> Authorization: ...
+
+    def distrust(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
+class Shipment(Protocol):
+    """Events for one datastream, each of which fits into a request."""
+
+    @property
+    def datastream_id(self) -> str: ...
+
+    @property
+    def request_id(self) -> str: ...
+
+    @property
+    def events(self) -> tuple[Event, ...]: ...
+
+
+class Deferred(NamedTuple):
+    """Events of one Edge request that Edge has not decided on, and why."""
+
+    events: tuple[Event, ...]
+    request_id: str
+    judgement: Judgement
+
+
+class Refusal(NamedTuple):
+    """Events of one Edge request that was refused as a request, and Edge's problem with it."""
+
+    events: tuple[Event, ...]
+    problem: Problem
+
+    def rejections(self) -> list[Rejection]:
+        return [Rejection(event.index, self.problem) for event in self.events]
+
+
+@dataclass(slots=True)
+class Settlement:
+    """What became of each event: every one is in exactly one of the first four."""
+
+    delivered: list[Event] = field(default_factory=list)
+    rejections: list[Rejection] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    deferred: list[Deferred] = field(default_factory=list)
+    notices: list[Mapping[str, Any]] = field(default_factory=list)
+    judgements: list[Judgement] = field(default_factory=list)  # one for each Edge request, in no order
+    ignored: int = 0  # of the delivered: Adobe dropped them for lack of consent
+    tokens_minted: int = 0
+
+    def add(self, other: "Settlement") -> None:
+        self.delivered += other.delivered
+        self.rejections += other.rejections
+        self.refusals += other.refusals
+        self.deferred += other.deferred
+        self.notices += other.notices
+        self.judgements += other.judgements
+        self.ignored += other.ignored
+
+    def ambiguous_events(self) -> int:
+        """Events that Adobe may have although they will be sent again."""
+        return sum(len(deferred.events) for deferred in self.deferred if deferred.judgement.ambiguous)
+
+
 class Forwarder:
-    """Sends a batch to Edge as one request, with a new token once if Edge calls the token expired."""
+    """Sends events to Edge: renews the token once a request, isolates bad events, spares an Edge that is down."""
 
-    edge: EdgeCollect
-    authorizer: Authorizations
-    now: Callable[[], float]
+    def __init__(
+        self,
+        edge: EdgeCollect,
+        authorizer: Authorizations,
+        now: Callable[[], float],
+        breaker: Breaker | None = None,
+    ) -> None:
+        self._edge = edge
+        self._authorizer = authorizer
+        self._now = now
+        self._breaker = breaker or Breaker()
+        self._lock = threading.Lock()  # the breaker is shared by requests that run in parallel
 
-    def forward(self, batch: Batch, deadline: float) -> Judgement:
-        """The verdict on the batch's events, by `deadline` (epoch seconds). Adobe's failings are verdicts, not errors.
+    def settle(self, shipment: Shipment, deadline: float) -> Settlement:
+        """What became of the events, by `deadline` (epoch seconds). Adobe's failings are results, not errors."""
+        minted_before = self._authorizer.minted
+        settlement = self._settle_groups(shipment, list(pack(shipment.events)), deadline)
+        settlement.tokens_minted = self._authorizer.minted - minted_before
+        return settlement
 
-        Raises InvalidRequest when the batch does not fit into one request.
-        """
-        body = request_body(batch.events)
-        if len(body) > MAX_REQUEST_BYTES:
-            raise InvalidRequest(
-                edge_problem(
-                    "0112-413",
-                    f"The events make a request of {len(body)} bytes; Edge takes {MAX_REQUEST_BYTES}. "
-                    "Nothing was forwarded. Send them in smaller batches.",
-                )
-            )
+    def _settle_groups(self, shipment: Shipment, groups: list[tuple[Event, ...]], deadline: float) -> Settlement:
+        if len(groups) == 1:
+            return self._settle_group(shipment.datastream_id, shipment.request_id, groups[0], deadline)
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few shipments need more than one request
+
+        def settle_group(number: int) -> Settlement:
+            request_id = f"{shipment.request_id}-{number + 1}"
+            return self._settle_group(shipment.datastream_id, request_id, groups[number], deadline)
+
+        whole = Settlement()
+        with ThreadPoolExecutor(min(_PARALLEL, len(groups))) as pool:
+            for part in pool.map(settle_group, range(len(groups))):
+                whole.add(part)
+        return whole
+
+    def _settle_group(
+        self, datastream_id: str, request_id: str, group: tuple[Event, ...], deadline: float
+    ) -> Settlement:
+        """Send one request's worth of events; where Edge refuses some of them, send the others again without."""
+        settled = Settlement()
+        undecided = [group]
+        while undecided:
+            events = undecided.pop()
+            sent_as = request_id if not settled.judgements else f"{request_id}.{len(settled.judgements)}"
+            judgement = self._send(datastream_id, sent_as, events, deadline)
+            settled.judgements.append(judgement)
+            if judgement.verdict is Verdict.DELIVERED:
+                settled.delivered += events
+                settled.ignored += len(events) if judgement.code == _NO_CONSENT else 0
+                settled.notices += [_in_client_terms(notice, events) for notice in judgement.notices]
+            elif judgement.verdict is Verdict.EVENT_REJECTED and judgement.problem:
+                from relay.core.isolation import blame  # noqa: PLC0415 - few requests have bad events
+
+                guilty = blame(judgement.problem, events)
+                settled.rejections += guilty
+                undecided += _innocent(events, guilty) if guilty else _halves(events)
+            elif judgement.verdict is Verdict.REQUEST_REFUSED and judgement.problem:
+                settled.refusals.append(Refusal(events, judgement.problem))
+            else:
+                settled.deferred.append(Deferred(events, sent_as, judgement))
+        return settled
+
+    def _send(self, datastream_id: str, request_id: str, events: Sequence[Event], deadline: float) -> Judgement:
+        started = self._now()
+        if deadline - started < _LEAST_SECONDS:
+            return Judgement(Verdict.TRANSIENT, reason="no time left to ask")
+        with self._lock:
+            if not self._breaker.allows(started):
+                wait = self._breaker.wait(started)
+                return Judgement(Verdict.TRANSIENT, reason="Edge is spared for a while", retry_after=wait)
+        judgement = _UNKNOWN
         try:
-            authorization = self.authorizer.authorization(self._time_left(deadline))
-            judgement = self._send(batch, body, authorization, deadline)
-            if judgement.verdict is Verdict.TOKEN_EXPIRED:
-                authorization = self.authorizer.replace(authorization, self._time_left(deadline))
-                judgement = self._send(batch, body, authorization, deadline)
+            judgement = self._ask(datastream_id, request_id, request_body(events), deadline)
+        finally:  # whatever happened, a probe has come back
+            now = self._now()
+            with self._lock:
+                if judgement.verdict is Verdict.TRANSIENT or judgement.retry_after is not None:
+                    self._breaker.failed(now, judgement.retry_after)
+                else:
+                    self._breaker.succeeded()
+        return judgement._replace(seconds=now - started)
+
+    def _ask(self, datastream_id: str, request_id: str, body: bytes, deadline: float) -> Judgement:
+        try:
+            authorization = self._authorizer.authorization(deadline)
+            answer = self._edge.collect(datastream_id, request_id, body, authorization, self._time_left(deadline))
+            judgement = judge(answer, self._now())
+            if judgement.verdict is not Verdict.TOKEN_EXPIRED:
+                return judgement
+            authorization = self._authorizer.replace(authorization, deadline)
+            answer = self._edge.collect(datastream_id, request_id, body, authorization, self._time_left(deadline))
+            judgement = judge(answer, self._now())
         except AdobeError as error:
             return _judge_error(error)
-        if judgement.verdict is Verdict.TOKEN_EXPIRED:  # a new token did not mend it, so a new one never will
-            return replace(judgement, verdict=Verdict.SETUP)
+        if judgement.verdict is Verdict.TOKEN_EXPIRED:  # a new token did not mend it, so a newer one will not either
+            self._authorizer.distrust()
+            return judgement._replace(verdict=Verdict.SETUP)
         return judgement
 
-    def _send(self, batch: Batch, body: bytes, authorization: Authorization, deadline: float) -> Judgement:
-        try:
-            answer = self.edge.collect(
-                batch.datastream_id, batch.request_id, body, authorization, self._time_left(deadline)
-            )
-        except AdobeError as error:
-            return _judge_error(error)
-        return judge(answer, self.now())
-
     def _time_left(self, deadline: float) -> float:
-        left = deadline - self.now()
+        left = deadline - self._now()
         if left < _LEAST_SECONDS:
             raise Unreachable("no time left to ask")
         return left
@@ -81,3 +210,26 @@ def _judge_error(error: AdobeError) -> Judgement:
     """The verdict when there is no answer of Edge to judge."""
     verdict = Verdict.SETUP if isinstance(error, SetupError) else Verdict.TRANSIENT
     return Judgement(verdict, reason=error.reason, retry_after=error.retry_after, ambiguous=isinstance(error, NoAnswer))
+
+
+def _innocent(events: tuple[Event, ...], guilty: Iterable[Rejection]) -> list[tuple[Event, ...]]:
+    indexes = {rejection.index for rejection in guilty}
+    rest = tuple(event for event in events if event.index not in indexes)
+    return [rest] if rest else []
+
+
+def _halves(events: tuple[Event, ...]) -> list[tuple[Event, ...]]:
+    """The first half last, since that is where the next to send is taken from."""
+    middle = len(events) // 2
+    return [events[middle:], events[:middle]]
+
+
+def _in_client_terms(notice: Mapping[str, Any], events: Sequence[Event]) -> Mapping[str, Any]:
+    """Edge's notice with the index of the client's own array instead of that of the request."""
+    report = notice.get("report")
+    index = report.get("eventIndex") if isinstance(report, dict) else None
+    if not isinstance(index, int):
+        return notice
+    if not 0 <= index < len(events):  # Edge names an event that it did not get
+        return {name: value for name, value in notice.items() if name != "report"}
+    return {**notice, "report": {"eventIndex": events[index].index}}

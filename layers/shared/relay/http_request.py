@@ -7,8 +7,7 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from relay.core.problem import edge_problem, our_problem
 from relay.errors import InvalidRequest
@@ -23,23 +22,26 @@ CONTENT_TYPES = ("application/json", "text/plain", "text/javascript")
 _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(NamedTuple):
     """Headers and query parameters by their name in lower case, and the body still packed."""
 
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: str
     is_base64: bool
+    caller: str  # the API key's id, or the key itself where API Gateway does not tell the id; never logged
 
 
 def read_http_request(event: Mapping[str, Any]) -> HttpRequest:
     """The request in a Lambda proxy integration event (payload format 1.0)."""
+    headers = _by_lower_name(event.get("headers"))
+    identity = (event.get("requestContext") or {}).get("identity") or {}
     return HttpRequest(
-        headers=_by_lower_name(event.get("headers")),
+        headers=headers,
         query=_by_lower_name(event.get("queryStringParameters")),
         body=event.get("body") or "",
         is_base64=bool(event.get("isBase64Encoded")),
+        caller=identity.get("apiKeyId") or headers.get("x-api-key", ""),
     )
 
 

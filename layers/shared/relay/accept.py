@@ -1,0 +1,98 @@
+"""Accept a client's batch: what Edge does not take now is on the spool before the client hears of it."""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from relay.batch import Batch
+from relay.core.events import Event, Rejection
+from relay.core.verdict import Verdict
+from relay.forward import Deferred, Forwarder, Settlement
+
+_LOGGED_VERDICTS = 10  # one request can lead to hundreds
+
+
+class SpoolWriter(Protocol):
+    def put(self, texts: Sequence[str], *, delays: Sequence[int]) -> set[int]:
+        """Store the messages; the places of those that may not be stored."""
+        ...
+
+
+class Acceptance(NamedTuple):
+    """What became of a batch. Every event is delivered, spooled, rejected, or still the client's (unsafe)."""
+
+    batch: Batch
+    settlement: Settlement
+    spooled: tuple[Event, ...]
+    unsafe: tuple[Event, ...]
+
+    @property
+    def rejections(self) -> list[Rejection]:
+        """Of all kinds, in the client's order."""
+        refused = [rejection for refusal in self.settlement.refusals for rejection in refusal.rejections()]
+        found = [*self.batch.rejections, *self.settlement.rejections, *refused]
+        return sorted(found, key=lambda rejection: rejection.index)
+
+    def facts(self) -> dict[str, Any]:
+        """For the log: counts, and what led to anything but delivery."""
+        unusual = [judgement.facts() for judgement in self.settlement.judgements if judgement.is_unusual]
+        counts = {
+            "delivered": len(self.settlement.delivered),
+            "spooled": len(self.spooled),
+            "rejected": len(self.rejections),
+            "edgeRequests": len(self.settlement.judgements),
+        }
+        return {**counts, "verdicts": unusual[:_LOGGED_VERDICTS]} if unusual else counts
+
+    @property
+    def severity(self) -> str:
+        """Whether somebody has to act, should know, or need not care."""
+        verdicts = {deferred.judgement.verdict for deferred in self.settlement.deferred}
+        if Verdict.SETUP in verdicts or self.unsafe:
+            return "error"
+        return "warning" if verdicts else "info"
+
+    @property
+    def accepted_indexes(self) -> list[int]:
+        return sorted(event.index for event in (*self.settlement.delivered, *self.spooled))
+
+
+class Acceptor:
+    """Forwards first and spools on trouble."""
+
+    def __init__(self, forwarder: Forwarder, spool: SpoolWriter, now: Callable[[], float]) -> None:
+        self._forwarder = forwarder
+        self._spool = spool
+        self._now = now
+
+    def accept(self, batch: Batch, deadline: float) -> Acceptance:
+        """What became of the batch, by `deadline` (epoch seconds)."""
+        settlement = self._forwarder.settle(batch, deadline)
+        unsafe = self._keep(batch, settlement.deferred) if settlement.deferred else set()
+        return Acceptance(
+            batch,
+            settlement,
+            spooled=_events(deferred for n, deferred in enumerate(settlement.deferred) if n not in unsafe),
+            unsafe=_events(deferred for n, deferred in enumerate(settlement.deferred) if n in unsafe),
+        )
+
+    def _keep(self, batch: Batch, deferred: Sequence[Deferred]) -> set[int]:
+        from relay.core.message import Message, write_message  # noqa: PLC0415 - on most days nothing is spooled
+
+        messages = [
+            Message(
+                datastream_id=batch.datastream_id,
+                request_id=item.request_id,
+                accepted_at=self._now(),
+                events=item.events,
+                attempts=1,
+                uncertain=int(item.judgement.verdict is Verdict.UNCERTAIN),
+            )
+            for item in deferred
+        ]
+        delays = [math.ceil(item.judgement.retry_after or 0.0) for item in deferred]  # Adobe's word holds there, too
+        return self._spool.put([write_message(message) for message in messages], delays=delays)
+
+
+def _events(deferred: Iterable[Deferred]) -> tuple[Event, ...]:
+    return tuple(event for item in deferred for event in item.events)

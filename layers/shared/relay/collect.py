@@ -1,0 +1,90 @@
+"""Serve one `POST /ee/v2/collect`: read it, accept it, answer it; a repeated request gets its first answer again."""
+
+from collections.abc import Callable, Set
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics
+
+from relay.accept import Acceptor
+from relay.answers import answer_batch, answer_problem
+from relay.batch import read_batch
+from relay.errors import InvalidRequest, Unfinished
+from relay.http_request import HttpRequest, read_http_request, read_request_id
+from relay.measure import count, measure_settlement
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from relay.idempotency import Idempotency
+
+logger = Logger(child=True)
+
+_LONGEST_REMEMBERED = 300_000  # characters; DynamoDB keeps 400 KB
+_ANSWER_SECONDS = 0.5  # kept back for answering, so that the client hears from us and not of a timeout
+_SPOOL_SECONDS = 5.0  # kept back for the spool: what is undecided by then must still find its place
+
+
+class Collect:
+    """Serves requests; `idempotency` is made only for those with an id, no `allowed_datastreams` allow them all."""
+
+    def __init__(
+        self,
+        acceptor: Acceptor,
+        idempotency: "Callable[[], Idempotency]",
+        allowed_datastreams: Set[str],
+        now: Callable[[], float],
+    ) -> None:
+        self._acceptor = acceptor
+        self._idempotency = idempotency
+        self._allowed_datastreams = allowed_datastreams
+        self._now = now
+
+    def serve(self, event: dict[str, Any], context: "LambdaContext", metrics: Metrics) -> dict[str, Any]:
+        """The answer to a Lambda proxy integration event."""
+        started = self._now()
+        deadline = started + context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS - _SPOOL_SECONDS
+        request_id = context.aws_request_id
+        try:
+            request = read_http_request(event)
+            given_id = read_request_id(request)
+            request_id = given_id or request_id
+
+            def accept() -> dict[str, Any]:
+                return self._accept(request, request_id, started, deadline, metrics)
+
+            if given_id:
+                answer = self._idempotency().once(request, given_id, context, accept)
+                count(metrics, RequestsAnswered=1)  # repeated ones included
+                return answer
+            return accept()
+        except Unfinished as unfinished:
+            return unfinished.answer
+        except InvalidRequest as refusal:
+            count(metrics, RequestsRefused=1)
+            logger.info("request refused", extra={"requestId": request_id, "problem": refusal.problem.type})
+            return answer_problem(refusal.problem, request_id, refusal.retry_after)
+
+    def _accept(
+        self, request: HttpRequest, request_id: str, received_at: float, deadline: float, metrics: Metrics
+    ) -> dict[str, Any]:
+        batch = read_batch(request, request_id, self._allowed_datastreams, datetime.fromtimestamp(received_at, UTC))
+        acceptance = self._acceptor.accept(batch, deadline)
+        measure_settlement(metrics, acceptance.settlement)
+        count(
+            metrics,
+            EventsAccepted=len(acceptance.accepted_indexes),
+            EventsDelivered=len(acceptance.settlement.delivered),
+            EventsSpooled=len(acceptance.spooled),
+            EventsRejected=len(acceptance.rejections),
+        )
+        log = getattr(logger, acceptance.severity)
+        log("batch handled", extra={"requestId": request_id, **acceptance.facts()})
+        answer = answer_batch(acceptance)
+        if acceptance.unsafe:
+            logger.error("spool failed", extra={"requestId": request_id, "unsafe": len(acceptance.unsafe)})
+            raise Unfinished(answer)
+        if len(answer["body"]) > _LONGEST_REMEMBERED:
+            raise Unfinished(answer)
+        return answer
