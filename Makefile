@@ -14,7 +14,7 @@ RUN = .venv/bin/python -m
 UNIT_AND_CONTRACT = tests/unit tests/contract
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo start logs test check format lock clean
+.PHONY: help setup demo start logs test check bench format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -39,6 +39,9 @@ check: $(SETUP) ## what takes seconds: ruff, mypy, unit and contract tests
 	@$(RUN) mypy
 	@$(RUN) pytest $(UNIT_AND_CONTRACT)
 
+bench: $(SETUP) ## what serving costs, as ratios
+	@PYTHONPATH=.:layers/shared $(RUN) benchmarks
+
 format: $(SETUP) ## lay the code out
 	@$(RUN) ruff check --fix .
 	@$(RUN) ruff format .
@@ -49,6 +52,7 @@ lock: $(UV) ## lock the newest versions that pyproject.toml allows
 
 clean: ## remove everything that make made
 	rm -rf .local .venv .venv-emulator .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 layers/shared/requirements.txt: uv.lock | $(UV)
 	@$(UV) export --quiet --locked --only-group layer --no-header --output-file $@ > /dev/null

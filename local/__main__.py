@@ -28,6 +28,8 @@ def main() -> int:
 
 
 def _interrupt(signal_number: int, frame: FrameType | None) -> None:
+    for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(other, signal.SIG_IGN)  # stopping is under way, and is done once
     raise KeyboardInterrupt
 
 

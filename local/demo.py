@@ -1,11 +1,11 @@
-"""`make demo`: one batch through the whole stack, shown from both ends."""
+"""`make demo`: a batch through the whole stack, shown from both ends, on a good day and in an outage."""
 
 import json
 from typing import Any
 
 import requests
 
-from local.process import LocalError
+from local.process import LocalError, wait_until
 from local.stack import PROJECT, Stack, say, stack
 
 _DATASTREAM = "3849362f-f325-4418-8cc8-993342b254f7"
@@ -14,17 +14,30 @@ _DATASTREAM = "3849362f-f325-4418-8cc8-993342b254f7"
 def run() -> int:
     with stack() as running:
         batch = json.loads(json.loads((PROJECT / "events/collect.json").read_text())["body"])
+        say("\n--- A batch on a good day ---")
         _send(running, batch)
-        if running.has_sandbox:
+        if running.is_adobe_the_sandbox:
             _compare(running, batch)
+            _show_outage(running, batch)
         else:
             say("\nWhat Adobe received is for you to see: no sandbox took part.")
     say("\nEverything is stopped. `make start` keeps the stack up for you to play with.")
     return 0
 
 
+def _show_outage(running: Stack, batch: dict[str, Any]) -> None:
+    say("\n--- The same batch while Adobe is down ---")
+    _call(running, "DELETE", "/collected")
+    _call(running, "POST", "/faults", {"on": "collect", "status": 503})
+    _send(running, batch)
+    say("\nThe relay keeps the events on its spool. Adobe comes back ...")
+    _call(running, "DELETE", "/faults")
+    wait_until(lambda: _received(running), "The events did not arrive, so the demo failed.")
+    _compare(running, batch)
+
+
 def _send(running: Stack, batch: dict[str, Any]) -> None:
-    say(f"\nA client sends {len(batch['events'])} events: POST /ee/v2/collect?dataStreamId={_DATASTREAM}")
+    say(f"A client sends {len(batch['events'])} events: POST /ee/v2/collect?dataStreamId={_DATASTREAM}")
     for event in batch["events"]:
         say(f"  {_describe(event)}")
     answer = requests.post(
@@ -40,13 +53,22 @@ def _send(running: Stack, batch: dict[str, Any]) -> None:
 
 
 def _compare(running: Stack, batch: dict[str, Any]) -> None:
-    collected = requests.get(f"{running.adobe_url}/_sandbox/collected", timeout=5).json()
-    received = [event for request in collected for event in request["events"]]
-    say(f"\nAdobe received {len(received)} events in {len(collected)} request:")
+    received = _received(running)
+    say(f"\nAdobe received {len(received)} events, each once:")
     for event in received:
         say(f"  {_describe(event)}")
     if sorted(map(_describe, received)) != sorted(map(_describe, batch["events"])):
         raise LocalError("Adobe did not receive exactly the events that were sent, so the demo failed.")
+
+
+def _received(running: Stack) -> list[dict[str, Any]]:
+    return [event for request in _call(running, "GET", "/collected").json() for event in request["events"]]
+
+
+def _call(running: Stack, method: str, path: str, content: Any = None) -> requests.Response:
+    response = requests.request(method, f"{running.adobe_url}/_sandbox{path}", json=content, timeout=5)
+    response.raise_for_status()
+    return response
 
 
 def _describe(event: dict[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 import json
 
+from botocore.exceptions import EndpointConnectionError
+
 from local.process import LocalError
 from local.stack import client, say
 from local.start import STACK_FILE
@@ -9,11 +11,10 @@ from local.start import STACK_FILE
 
 def run() -> int:
     try:
-        aws_url = json.loads(STACK_FILE.read_text())["aws_endpoint_url"]
-    except FileNotFoundError as error:
+        lines = function_logs(json.loads(STACK_FILE.read_text())["aws_endpoint_url"])
+    except (FileNotFoundError, EndpointConnectionError) as error:
         raise LocalError("Nothing is running: run `make start` in another terminal first.") from error
-    for line in function_logs(aws_url):
-        say(line)
+    say("\n".join(lines) or "Nothing has been logged yet: no function has been called.")
     return 0
 
 

@@ -21,7 +21,7 @@ class LocalError(Exception):
 
 def choose_port(variable: str) -> int:
     """The port that the environment variable asks for, or a free one."""
-    wanted = os.environ.get(variable, "0")
+    wanted = os.environ.get(variable) or "0"
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from typing import Any
 
 import boto3
 
-from local.api_gateway import complete_api
+from local.emulator import set_concurrency, set_gateway_responses
 from local.process import LocalError, choose_port, running
 from local.sandbox.accounts import DEFAULT_CREDENTIALS
 
@@ -47,7 +48,10 @@ class Stack:
     adobe_url: str
     aws_endpoint_url: str
     region: str
-    has_sandbox: bool
+    spool_url: str
+    dead_letters_url: str
+    table: str
+    is_adobe_the_sandbox: bool
     logs: Path
     servers: tuple[Popen[bytes], ...]
 
@@ -55,7 +59,7 @@ class Stack:
         return all(server.poll() is None for server in self.servers)
 
     def as_json(self) -> dict[str, str]:
-        names = ("api_url", "api_key", "adobe_url", "aws_endpoint_url", "region")
+        names = ("api_url", "api_key", "adobe_url", "aws_endpoint_url", "region", "spool_url", "dead_letters_url")
         return {name: getattr(self, name) for name in names}
 
 
@@ -71,28 +75,31 @@ def stack() -> Iterator[Stack]:
             raise LocalError(f"{tool.relative_to(PROJECT)} is missing: run `make setup` first.")
     WORKSPACE.mkdir(exist_ok=True)
     credentials = _read_credentials()
-    addresses = {name: os.environ[name].rstrip("/") for name in _ADDRESSES if os.environ.get(name)}
+    sandbox_url = f"http://127.0.0.1:{choose_port('SANDBOX_PORT')}"
+    aws_url = f"http://127.0.0.1:{choose_port('EMULATOR_PORT')}"
+    addresses = {name: (os.environ.get(name) or sandbox_url).rstrip("/") for name in _ADDRESSES}
     with ExitStack() as started:
         logs = started.enter_context(_logs())
         servers = []
-        has_sandbox = len(addresses) < len(_ADDRESSES)
-        sandbox_url = f"http://127.0.0.1:{choose_port('SANDBOX_PORT')}"
-        if has_sandbox:
+        if sandbox_url in addresses.values():
             servers.append(started.enter_context(_sandbox(sandbox_url, logs, credentials)))
-            addresses = {name: addresses.get(name, sandbox_url) for name in _ADDRESSES}
-        aws_url = f"http://127.0.0.1:{choose_port('EMULATOR_PORT')}"
         servers.append(started.enter_context(_emulator(aws_url, logs)))
         with _only_one_builds():
             _build(logs)
             _deploy(logs, aws_url, addresses, credentials)
-        api_url, api_key = _open_endpoint(aws_url)
+        outputs = _read_outputs(aws_url)
+        api_url, api_key = _open_endpoint(aws_url, outputs)
+        set_concurrency(client("lambda", aws_url))
         yield Stack(
             api_url=api_url,
             api_key=api_key,
-            adobe_url=sandbox_url if has_sandbox else addresses["EDGE_URL"],
+            adobe_url=addresses["EDGE_URL"],
             aws_endpoint_url=aws_url,
             region=REGION,
-            has_sandbox=has_sandbox,
+            spool_url=outputs["SpoolUrl"],
+            dead_letters_url=outputs["DeadLettersUrl"],
+            table=outputs["TableName"],
+            is_adobe_the_sandbox=addresses["EDGE_URL"] == sandbox_url,
             logs=logs,
             servers=tuple(servers),
         )
@@ -133,11 +140,14 @@ def _read_credentials() -> Mapping[str, str]:
     if not path:
         return DEFAULT_CREDENTIALS
     try:
-        credentials = json.loads(Path(path).read_text())
-        return {member: str(credentials[member]) for member in _CREDENTIALS}
+        content = json.loads(Path(path).read_text())
+        credentials = {member: content[member] for member in _CREDENTIALS}
     except (OSError, ValueError, KeyError, TypeError) as error:
         wanted = ", ".join(_CREDENTIALS)
         raise LocalError(f"ADOBE_CREDENTIALS={path} is not a readable JSON file with {wanted}.") from error
+    if not all(isinstance(value, str) and re.fullmatch(r"[!#-\[\]-~]+", value) for value in credentials.values()):
+        raise LocalError(f"ADOBE_CREDENTIALS={path} holds a value that is not plain text; scopes are comma-separated.")
+    return credentials
 
 
 @contextmanager
@@ -169,9 +179,14 @@ def _sandbox(url: str, logs: Path, credentials: Mapping[str, str]) -> Iterator[P
         file,
     ]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
-    with running("The Adobe sandbox", command, environment, logs / "sandbox.log", f"{url}/_sandbox/requests") as server:
-        file.unlink()
-        yield server
+    try:
+        with running(
+            "The Adobe sandbox", command, environment, logs / "sandbox.log", f"{url}/_sandbox/requests"
+        ) as server:
+            file.unlink()
+            yield server
+    finally:
+        file.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -253,13 +268,16 @@ def _run_sam(arguments: Sequence[str | Path], environment: dict[str, str], log: 
     say(f"  done in {time.monotonic() - started:.0f} s")
 
 
-def _open_endpoint(aws_url: str) -> tuple[str, str]:
-    """The API's base URL on this machine, and its key."""
+def _read_outputs(aws_url: str) -> dict[str, str]:
     described = client("cloudformation", aws_url).describe_stacks(StackName="relay")["Stacks"][0]
-    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+
+
+def _open_endpoint(aws_url: str, outputs: Mapping[str, str]) -> tuple[str, str]:
+    """The API's base URL on this machine, and its key."""
     stage = outputs["ApiUrl"].rpartition("/")[2]
     apigateway = client("apigateway", aws_url)
-    complete_api(apigateway, outputs["ApiId"], stage, PROJECT / "template.yaml")
+    set_gateway_responses(apigateway, outputs["ApiId"], stage, PROJECT / "template.yaml")
     key = apigateway.get_api_key(apiKey=outputs["ApiKeyId"], includeValue=True)["value"]
     return f"{aws_url}/_aws/execute-api/{outputs['ApiId']}/{stage}", key
 

@@ -3,6 +3,8 @@
 import json
 import time
 
+import requests
+
 from local.process import LocalError
 from local.stack import PROJECT, WORKSPACE, Stack, say, stack
 
@@ -19,6 +21,8 @@ _EVENT = {
 
 def run() -> int:
     with stack() as running:
+        if _is_running():
+            raise LocalError("Another `make start` is running here; stop it first, or use another checkout.")
         new = STACK_FILE.with_suffix(".new")
         new.write_text(json.dumps(running.as_json(), indent=2) + "\n")
         new.replace(STACK_FILE)  # whoever waits for the file never reads half of it
@@ -28,8 +32,17 @@ def run() -> int:
                 time.sleep(1)
             raise LocalError(f"A server ended unexpectedly; the logs are in {running.logs.relative_to(PROJECT)}.")
         finally:
-            STACK_FILE.unlink()
+            STACK_FILE.unlink(missing_ok=True)
             say("Stopping")
+
+
+def _is_running() -> bool:
+    """Whether the stack that the file tells of is up."""
+    try:
+        url = json.loads(STACK_FILE.read_text())["aws_endpoint_url"]
+        return requests.get(f"{url}/_ministack/health", timeout=2).ok
+    except (OSError, ValueError, KeyError):  # an error of requests is an OSError
+        return False
 
 
 def _guide(running: Stack) -> str:
@@ -46,7 +59,7 @@ def _guide(running: Stack) -> str:
         f'    -H "x-api-key: {running.api_key}" -H "Content-Type: application/json" \\',
         f"    -d '{json.dumps({'events': [_EVENT]})}'",
     ]
-    if running.has_sandbox:
+    if running.is_adobe_the_sandbox:
         lines += [
             "",
             "See what Adobe received:",

@@ -2,12 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from email.utils import formatdate
 from typing import Any, Literal, Self
 
 from local.sandbox.catalogue import ERRORS
 
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "on": str, "times": int, "contains": str, "delay": (int, float), "status": int, "code": str, "headers": dict,
+    "retry_after": int, "retry_after_date": int, "drop": str, "cut": bool,
+}  # fmt: skip
 ENDPOINTS = ("token", "collect", "ingest", "ingest_status")
 
 
@@ -37,6 +41,10 @@ class Fault:
         unknown = set(content) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"unknown members: {', '.join(sorted(unknown))}")
+        for name, kinds in _KINDS.items():
+            value = content.get(name)
+            if value is not None and (not isinstance(value, kinds) or isinstance(value, bool) != (kinds is bool)):
+                raise ValueError(f"{name} is of the wrong type")
         fault = cls(**content)
         if fault.on not in (*ENDPOINTS, "*"):
             raise ValueError(f"on must be * or one of {', '.join(ENDPOINTS)}")
@@ -76,6 +84,9 @@ class Faults:
 
     def add(self, fault: Fault) -> None:
         self._faults.append(fault)
+
+    def in_force(self) -> list[dict[str, Any]]:
+        return [asdict(fault) for fault in self._faults]
 
     def clear(self) -> None:
         self._faults.clear()

@@ -1,8 +1,10 @@
 """The sandbox over HTTP: Adobe's three APIs, and `/_sandbox` to set faults and to see what was taken.
 
 POST   /_sandbox/faults               order a fault (see faults.py)
+GET    /_sandbox/faults               those in force, `times` counting down
 DELETE /_sandbox/faults               end all faults
 GET    /_sandbox/collected            what Edge took: [{requestId, datastreamId, bytes, events}]
+GET    /_sandbox/count                of events that Edge took
 GET    /_sandbox/requests             every request to Adobe's APIs: [{endpoint, status}]; status null: dropped
 POST   /_sandbox/tokens               {"lifetime": seconds} | {"expire": true} | {"revoke": true}
 PUT    /_sandbox/credentials          {client_id, client_secrets: […], org_id, scopes}
@@ -189,6 +191,12 @@ def _control_routes(sandbox: Sandbox) -> list[Route]:
 
         return endpoint
 
+    def count() -> int:
+        return sum(len(request["events"]) for request in sandbox.edge.taken)
+
+    def faults_in_force() -> list[dict[str, Any]]:
+        return sandbox.faults.in_force()
+
     def end_faults() -> None:
         sandbox.faults.clear()
 
@@ -217,7 +225,9 @@ def _control_routes(sandbox: Sandbox) -> list[Route]:
         Route(
             "/_sandbox/faults", changing(lambda **fault: sandbox.faults.add(Fault.from_json(fault))), methods=["POST"]
         ),
+        Route("/_sandbox/faults", reading(faults_in_force), methods=["GET"]),
         Route("/_sandbox/faults", changing(end_faults), methods=["DELETE"]),
+        Route("/_sandbox/count", reading(count), methods=["GET"]),
         Route("/_sandbox/collected", reading(lambda: sandbox.edge.taken), methods=["GET"]),
         Route("/_sandbox/collected", changing(sandbox.forget), methods=["DELETE"]),
         Route("/_sandbox/requests", reading(lambda: sandbox.requests), methods=["GET"]),
