@@ -21,6 +21,7 @@ COMMANDS = {
     "sam build": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "sam deploy --guided": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "curl": "tests/stack/test_collect.py::test_the_readmes_curl_command_works",
+    "python -m tools.dead_letters --help": "tests/stack/test_nothing_is_lost.py::test_a_dead_letter_is_replayed",
     "make test": ".ci/run",
     "make check": ".ci/run",
 }
@@ -111,3 +112,19 @@ def test_nothing_that_make_makes_is_committed():
 
     made = re.compile(r"^(\.venv|\.local|\.aws-sam)|__pycache__|\.pyc$")
     assert [name for name in listed.stdout.splitlines() if made.search(name)] == []
+
+
+def test_every_promise_names_tests_that_exist():
+    """A sentence without a proof is an advertisement."""
+    promises = (PROJECT / "docs/promises.md").read_text().split("\n## ")[1:]
+
+    assert [promise.split(".")[0] for promise in promises] == [str(number) for number in range(1, 9)]
+    for promise in promises:
+        named = re.findall(r"^\* `(tests/\S+)::(\w+)`$", promise, re.MULTILINE)
+        assert named, promise.splitlines()[0]
+        missing = [(file, name) for file, name in named if not defines(PROJECT / file, name)]
+        assert missing == []
+
+
+def defines(file: Path, name: str) -> bool:
+    return file.exists() and bool(re.search(rf"^(def|class) {name}\b", file.read_text(), re.MULTILINE))

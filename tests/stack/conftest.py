@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from local.stack import Stack
+from local.process import wait_until
+from local.stack import Stack, client
 from local.stack import stack as deployed
 from tests.support import DATASTREAM, PROJECT, SandboxClient
 
@@ -43,11 +44,36 @@ def relay(stack: Stack) -> Relay:
 
 @pytest.fixture
 def sandbox(stack: Stack) -> Iterator[SandboxClient]:
-    client = SandboxClient(stack.adobe_url)
-    client.end_faults()
-    client.forget()
-    yield client
-    client.end_faults()
+    adobe = SandboxClient(stack.adobe_url)
+    adobe.forget()
+    yield adobe
+    adobe.end_faults()
+    wait_until(lambda: waiting(stack) == 0, "the spool does not drain", 60)
+
+
+def waiting(stack: Stack) -> int:
+    """Messages on the spool, those that are being tried included."""
+    names = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+    ]
+    sqs = client("sqs", stack.aws_endpoint_url)
+    found = sqs.get_queue_attributes(QueueUrl=stack.spool_url, AttributeNames=names)["Attributes"]
+    return sum(map(int, found.values()))
+
+
+def messages(queue_url: str, stack: Stack) -> list[dict[str, Any]]:
+    """The messages of a queue, taken out."""
+    sqs = client("sqs", stack.aws_endpoint_url)
+    found: list[dict[str, Any]] = []
+    while received := sqs.receive_message(
+        QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    ).get("Messages"):
+        found += received
+        for message in received:
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
+    return found
 
 
 @pytest.fixture

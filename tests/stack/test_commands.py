@@ -51,7 +51,7 @@ def test_make_demo_shows_what_the_readme_shows(checkout: Path):
     """And ends with 0 and with nothing left behind."""
     result = make(checkout, "demo")
 
-    shown = (PROJECT / "README.md").read_text().split("```\nA client sends")[1].split("```")[0]
+    shown = (PROJECT / "README.md").read_text().split("```\n--- The same batch")[1].split("```")[0]
     assert result.returncode == 0, result.stdout + result.stderr
     assert without_request_id(shown) in without_request_id(result.stdout)
     assert processes_of(checkout) == []
@@ -72,15 +72,13 @@ def test_make_start_stays_until_ctrl_c(checkout: Path):
         shell(down)
         second = shell(sent)
         shell(up)
-        third = shell(sent)
+        wait_until(lambda: len(sandbox.events()) == 2, "what was sent in the outage is missing", 60)
         logged = make(checkout, "logs")
-        taken = len(sandbox.events())
 
-    assert set(stack) == {"api_url", "api_key", "adobe_url", "aws_endpoint_url", "region"}
-    assert [answer.split()[1] for answer in (first, second, third)] == ["202", "503", "202"]
+    assert set(stack) >= {"api_url", "api_key", "adobe_url", "aws_endpoint_url", "region", "spool_url"}
+    assert [answer.split()[1] for answer in (first, second)] == ["202", "202"]
     assert json.loads(collected)[0]["events"][0]["xdm"]["eventType"] == "web.webpagedetails.pageViews"
-    assert taken == 2
-    assert '"verdict":"delivered"' in logged.stdout
+    assert '"message":"messages redelivered"' in logged.stdout
     assert processes_of(checkout) == []
     assert not (checkout / ".local/stack.json").exists()
 

@@ -1,0 +1,136 @@
+"""Nothing is lost: the deployed stack under load, in an outage, and with its processes killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from local.process import wait_until
+from local.stack import Stack, client_environment
+from tests.stack.conftest import Relay, messages
+from tests.support import PROJECT, SandboxClient, batch, ids
+
+EVENTS, BATCH = 20_000, 100
+
+
+def test_twenty_thousand_events_and_an_outage(
+    relay: Relay, sandbox: SandboxClient, stack: Stack, capsys: pytest.CaptureFixture[str]
+):
+    """Every client hears 202, and every event arrives exactly once."""
+    names = [str(number) for number in range(EVENTS)]
+    batches = [names[start : start + BATCH] for start in range(0, EVENTS, BATCH)]
+    third = len(batches) // 3
+
+    def send(some: list[list[str]]) -> set[int]:
+        with ThreadPoolExecutor(8) as pool:
+            return set(pool.map(lambda part: relay.post(batch(*part)).status_code, some))
+
+    started = time.monotonic()
+    before = send(batches[:third])
+    sandbox.fault(on="collect", status=503)
+    during = send(batches[third : 2 * third])
+    waiting = EVENTS // 3 - (sandbox.count() - third * BATCH)
+    sandbox.end_faults()
+    recovered = time.monotonic()
+    after = send(batches[2 * third :])
+    sent = time.monotonic()
+    wait_until(lambda: sandbox.count() >= EVENTS, "events are missing", 120)
+    drained = time.monotonic()
+
+    assert before == during == after == {202}
+    assert sorted(event["xdm"]["_id"] for event in sandbox.events()) == sorted(names)
+    with capsys.disabled():
+        rate = waiting / (drained - recovered)
+        sys.stdout.write(
+            f"\n{EVENTS} events in {drained - started:.0f} s; {waiting} of them waited for the end of the outage and "
+            f"were delivered at {rate:.0f} a second, beside {sent - recovered:.0f} s of new traffic\n"
+        )
+
+
+def children(pid: int) -> Iterator[int]:
+    """Process ids of the emulator's Lambda workers."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if parent == pid:
+            yield int(stat.parent.name)
+
+
+def kill_functions(stack: Stack) -> None:
+    for worker in children(stack.servers[-1].pid):
+        os.kill(worker, signal.SIGKILL)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
+def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox: SandboxClient, stack: Stack):
+    """The client hears no 2xx, so it sends again; its next request finds a new function."""
+    kill_functions(stack)  # a new one has met no outage, and asks Edge itself
+    sandbox.fault(on="collect", delay=3, times=1)
+    answers: list[int] = []
+    client = threading.Thread(target=lambda: answers.append(relay.post(batch("a", "b")).status_code))
+
+    client.start()
+    wait_until(lambda: sandbox.faults()[0]["times"] == 0, "Edge is not asked")
+    kill_functions(stack)
+    client.join()
+    again = relay.post(batch("a", "b"))
+
+    assert answers[0] >= 500
+    assert again.status_code == 202
+    wait_until(lambda: sandbox.count() == 4, "an event is missing")  # taken twice: the first answer never came
+    assert ids(sandbox.events()) == {"a", "b"}
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
+def test_a_redeliver_function_that_is_killed_while_it_sends(relay: Relay, sandbox: SandboxClient, stack: Stack):
+    """Its message comes again when the spool's visibility timeout is over, three minutes later."""
+    kill_functions(stack)  # new ones have met no outage, so the first fault is collect's and the second redeliver's
+    sandbox.fault(on="collect", status=503, times=1)
+    sandbox.fault(on="collect", delay=3, drop="before", times=1)
+
+    accepted = relay.post(batch("a"))
+    wait_until(lambda: sandbox.faults()[1]["times"] == 0, "Edge is not asked")
+    kill_functions(stack)
+
+    assert accepted.status_code == 202
+    wait_until(lambda: sandbox.count() == 1, "the event is missing", 240)
+    assert ids(sandbox.events()) == {"a"}
+
+
+def dead_letters(stack: Stack, *arguments: str) -> str:
+    """What the command prints."""
+    environment = client_environment(stack.aws_endpoint_url, stack.logs) | {"STACK_NAME": "relay"}
+    command = [sys.executable, "-m", "tools.dead_letters", *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_dead_letter_is_replayed(relay: Relay, sandbox: SandboxClient, stack: Stack):
+    """Once its cause is mended, with the command of the README: listed, shown, sent back, delivered once."""
+    messages(stack.dead_letters_url, stack)  # those of other tests
+    kill_functions(stack)
+    sandbox.fault(on="collect", status=503, times=1)
+    sandbox.fault(on="collect", code="0003-400")
+    relay.post(batch("a", "b"))
+    wait_until(lambda: "request refused" in dead_letters(stack, "list"), "there is no dead letter", 60)
+    sandbox.end_faults()
+
+    message_id = dead_letters(stack, "list").splitlines()[-1].split()[0]
+    shown = dead_letters(stack, "show", message_id)
+    dry = dead_letters(stack, "replay", "--dry-run")
+    replayed = dead_letters(stack, "replay", "--reason", "request refused")
+
+    assert "EXEG-0003-400" in shown
+    assert dry == "1 of 1 messages with 2 events are chosen.\n"
+    assert "2 of 2 events are back on the spool" in replayed
+    assert sandbox.arrived("a", "b")
+    assert dead_letters(stack, "list") == "There are no dead letters.\n"
+    assert "usage" in dead_letters(stack, "--help")
