@@ -1,0 +1,1 @@
+"""Speed and frugality, each as a ratio within one run."""

@@ -1,0 +1,181 @@
+"""`make bench`: what serving costs, against what it cannot cost less than.
+
+Every figure is a ratio of two things measured in turn in the same run, the median of its rounds with their spread, so
+that it can be compared between machines. Time is that of this machine, without API Gateway and Lambda.
+"""
+
+import json
+import math
+import os
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import requests
+
+os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_NAMESPACE": "AdobeRelay"}
+os.environ |= {"POWERTOOLS_SERVICE_NAME": "relay"}
+_screen, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: PTH123, SIM115 - the functions write their metrics there
+
+from functions.collect.app import handler as collect
+from functions.redeliver.app import handler as redeliver
+from local.process import choose_port, running
+from relay.accept import Acceptor
+from relay.adapters.edge import Edge
+from relay.adapters.http import Http, Timeouts
+from relay.adapters.ims import Ims
+from relay.authorize import Authorizer
+from relay.collect import Collect
+from relay.core.breaker import Breaker
+from relay.core.events import MAX_REQUEST_BYTES, Event
+from relay.core.message import Message, write_message
+from relay.core.packing import pack
+from relay.forward import Forwarder
+from relay.redeliver import Redeliverer
+from tests.support import FakeCredentials, FakeQueue, context, event, post
+
+PROJECT = Path(__file__).resolve().parent.parent
+ROUNDS = 15
+
+
+def report(name: str, ratios: list[float], limit: float, note: str) -> bool:
+    """A line for people; whether the median keeps the limit."""
+    median = statistics.median(ratios)
+    kept = median <= limit
+    verdict = "ok" if kept else "OVER"
+    _screen.write(
+        f"{name:37} {median:6.2f}  ({min(ratios):.2f} … {max(ratios):.2f})  limit {limit:<5} {verdict:4}  {note}\n"
+    )
+    _screen.flush()
+    return kept
+
+
+def seconds(work: Callable[[], Any], times: int) -> float:
+    """For one, in the mean of so many."""
+    started = time.perf_counter()
+    for _ in range(times):
+        work()
+    return (time.perf_counter() - started) / times
+
+
+@contextmanager
+def sink() -> Iterator[str]:
+    port = choose_port("SINK_PORT")
+    url = f"http://127.0.0.1:{port}"
+    with tempfile.TemporaryDirectory() as folder:
+        command: list[str | Path] = [sys.executable, "-m", "benchmarks.sink", str(port)]
+        with running("The sink", command, os.environ, Path(folder) / "log", url):
+            yield url
+
+
+def forwarder(url: str, breaker: Breaker | None = None) -> Forwarder:
+    timeouts = Timeouts(2, 9)
+    authorizer = Authorizer(FakeCredentials(), Ims(url, Http(timeouts)), time.time)
+    return Forwarder(Edge(url, Http(timeouts)), authorizer, time.time, breaker or Breaker())
+
+
+def collector(url: str, breaker: Breaker | None = None) -> Collect:
+    return Collect(Acceptor(forwarder(url, breaker), FakeQueue(), time.time), lambda: None, set(), time.time)  # type: ignore[arg-type, return-value]
+
+
+def warm_collect(url: str) -> bool:
+    content = {"events": [event(str(n), timestamp="2021-08-09T14:09:20.859Z", text="x" * 300) for n in range(100)]}
+    body = json.dumps(content).encode()
+    request, served = post(body), collector(url)
+    assert collect(request, context(), served)["statusCode"] == 202
+    ratios = []
+    for _ in range(ROUNDS):
+        bare = seconds(lambda: requests.post(f"{url}/ee/v2/collect", data=body, timeout=9), 40)
+        ratios.append(seconds(lambda: collect(request, context(), served), 40) / bare)
+    return report("warm collect / bare post", ratios, 2.0, f"100 events, {len(body) // 1000} KB, same sink")
+
+
+def open_breaker(url: str) -> bool:
+    """Callers of an outage pay for our work and the spool's, not for Adobe's timeouts; here the spool costs nothing."""
+    request = post({"events": [event(str(n), text="x" * 300) for n in range(100)]})
+    usual, spared = collector(url), collector(url, Breaker(open_until=time.time() + 600))
+    collect(request, context(), usual)
+    ratios = []
+    for _ in range(ROUNDS):
+        normal = seconds(lambda: collect(request, context(), usual), 40)
+        ratios.append(seconds(lambda: collect(request, context(), spared), 40) / normal)
+    return report("collect with the breaker open / usual", ratios, 1.0, "100 events, 45 KB")
+
+
+def drain(url: str) -> bool:
+    """Messages of 64 KB from the spool, against bare posts of the same bytes."""
+    body = json.dumps(event("a", text="x" * 500)).encode()
+    events = tuple(Event(index, body) for index in range(100))
+    record = {
+        "messageId": "m", "receiptHandle": "r", "eventSource": "aws:sqs", "messageAttributes": {},
+        "body": write_message(Message("d", "r", time.time(), events, 1, 0)),
+        "attributes": {"ApproximateReceiveCount": "1"},
+    }  # fmt: skip
+    batch = {"Records": [record] * 10}
+    queue = FakeQueue()
+    redeliverer = Redeliverer(forwarder(url), queue, queue, None, random.random, time.time)  # type: ignore[arg-type]
+    payload = b'{"events":[' + b",".join([body] * 100) + b"]}"
+    ratios, rates = [], []
+    for _ in range(ROUNDS):
+        bare = seconds(lambda: requests.post(f"{url}/ee/v2/collect", data=payload, timeout=9), 20)
+        ours = seconds(lambda: redeliver(batch, context(), redeliverer), 4) / 10
+        ratios.append(ours / bare)
+        rates.append(100 / ours)
+    return report("redeliver a message / bare post", ratios, 2.0, f"{statistics.median(rates):,.0f} events a second")
+
+
+def cold_import() -> bool:
+    base = "import boto3, requests; from aws_lambda_powertools import Logger, Metrics"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT), str(PROJECT / "layers/shared")])
+
+    def importing(statement: str) -> float:
+        code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
+        printed = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        return float(printed)
+
+    for statement in (base, "import functions.collect.app"):
+        importing(statement)  # so that both find their byte code
+    ratios = [importing("import functions.collect.app") / importing(base) for _ in range(ROUNDS)]
+    return report("cold import / its libraries", ratios, 1.05, "boto3, requests, Logger, Metrics")
+
+
+def packing() -> bool:
+    ratios = []
+    for seed in range(ROUNDS):
+        chance = random.Random(seed)  # noqa: S311
+        sizes = [min(60_000, int(chance.lognormvariate(6.5, 1.2)) + 50) for _ in range(3_000)]
+        groups = list(pack(Event(index, b"x" * size) for index, size in enumerate(sizes)))
+        ratios.append(len(groups) / math.ceil(sum(sizes) / MAX_REQUEST_BYTES))
+    return report("Edge requests / bytes over 64,000", ratios, 1.1, "3,000 events, median 0.7 KB, up to 60 KB")
+
+
+def memory(url: str) -> bool:
+    """Of a function that has served one request of 6 MB, libraries included, over the 200 MB it may take."""
+    command = [sys.executable, "-m", "benchmarks.memory", url]
+    megabytes = [
+        float(subprocess.run(command, env=os.environ, capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    ]
+    note = f"{statistics.median(megabytes):.0f} MB in all, for a request of 6 MB"
+    return report("peak memory / 200 MB", [found / 200 for found in megabytes], 1.0, note)
+
+
+def main() -> int:
+    with sink() as url:
+        kept = [warm_collect(url), open_breaker(url), drain(url), memory(url)]
+    kept += [cold_import(), packing()]
+    return 0 if all(kept) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
