@@ -179,8 +179,8 @@ class World:
             if not self.queues["spool"]:
                 return
             self.clock.seconds += 1800
-            for start in range(0, len(self.visible()), 10):
-                self.redeliver(self.visible()[start : start + 10])
+            while waiting := self.visible():
+                self.redeliver(waiting[:10])
         raise AssertionError("the spool does not drain")
 
     def held(self, queue: str) -> set[str]:

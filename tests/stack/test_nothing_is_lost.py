@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,33 +55,40 @@ def test_twenty_thousand_events_and_an_outage(
         )
 
 
-def children(pid: int) -> Iterator[int]:
-    """Process ids of the emulator's Lambda workers."""
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(stat.read_text().rpartition(")")[2].split()[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if parent == pid:
-            yield int(stat.parent.name)
+def workers(stack: Stack, function: str) -> Iterator[int]:
+    """Process ids of the execution environments that the emulator has for a function."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended by now
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            is_worker = parent == stack.servers[-1].pid
+            if is_worker and f"AWS_LAMBDA_FUNCTION_NAME=relay-{function}" in (process / "environ").read_text():
+                yield int(process.name)
 
 
-def kill_functions(stack: Stack) -> None:
-    for worker in children(stack.servers[-1].pid):
+def kill(stack: Stack, function: str) -> None:
+    for worker in workers(stack, function):
         os.kill(worker, signal.SIGKILL)
+
+
+def renew_collect(relay: Relay, sandbox: SandboxClient, stack: Stack) -> None:
+    """A collect function that has met no outage, so that it asks Edge itself."""
+    kill(stack, "Collect")
+    wait_until(lambda: relay.post(batch("warm")).status_code == 202, "there is no new function")
+    wait_until(sandbox.count, "it does not reach Edge")
+    sandbox.forget()
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
 def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox: SandboxClient, stack: Stack):
     """The client hears no 2xx, so it sends again; its next request finds a new function."""
-    kill_functions(stack)  # a new one has met no outage, and asks Edge itself
+    renew_collect(relay, sandbox, stack)
     sandbox.fault(on="collect", delay=3, times=1)
     answers: list[int] = []
     client = threading.Thread(target=lambda: answers.append(relay.post(batch("a", "b")).status_code))
 
     client.start()
     wait_until(lambda: sandbox.faults()[0]["times"] == 0, "Edge is not asked")
-    kill_functions(stack)
+    kill(stack, "Collect")
     client.join()
     again = relay.post(batch("a", "b"))
 
@@ -93,13 +101,13 @@ def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox:
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
 def test_a_redeliver_function_that_is_killed_while_it_sends(relay: Relay, sandbox: SandboxClient, stack: Stack):
     """Its message comes again when the spool's visibility timeout is over, three minutes later."""
-    kill_functions(stack)  # new ones have met no outage, so the first fault is collect's and the second redeliver's
+    renew_collect(relay, sandbox, stack)  # so the first fault is collect's and the second redeliver's
     sandbox.fault(on="collect", status=503, times=1)
     sandbox.fault(on="collect", delay=3, drop="before", times=1)
 
     accepted = relay.post(batch("a"))
     wait_until(lambda: sandbox.faults()[1]["times"] == 0, "Edge is not asked")
-    kill_functions(stack)
+    kill(stack, "Redeliver")
 
     assert accepted.status_code == 202
     wait_until(lambda: sandbox.count() == 1, "the event is missing", 240)
@@ -116,7 +124,7 @@ def dead_letters(stack: Stack, *arguments: str) -> str:
 def test_a_dead_letter_is_replayed(relay: Relay, sandbox: SandboxClient, stack: Stack):
     """Once its cause is mended, with the command of the README: listed, shown, sent back, delivered once."""
     messages(stack.dead_letters_url, stack)  # those of other tests
-    kill_functions(stack)
+    renew_collect(relay, sandbox, stack)
     sandbox.fault(on="collect", status=503, times=1)
     sandbox.fault(on="collect", code="0003-400")
     relay.post(batch("a", "b"))
