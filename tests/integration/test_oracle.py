@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aws_lambda_powertools.utilities.idempotency.persistence.base import BasePersistenceLayer, DataRecord
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -26,6 +27,7 @@ from relay.core.authorization import Authorization, Credentials, Token
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, SetupError, Unreachable
 from relay.forward import Forwarder
+from relay.idempotency import Idempotency
 from relay.redeliver import Redeliverer
 from tests.support import Clock, FakeCredentials, context, event, ids, post, problem
 
@@ -47,6 +49,7 @@ FAULTS = {
     "put": ["fails", "fails in part", "fails though stored", "killed before", "killed after"],
     "put back": ["fails", "killed before"],
     "delete": ["fails"],
+    "table": ["down"],
 }  # fmt: skip
 
 
@@ -78,15 +81,12 @@ class World:
     def restart(self) -> None:
         """New execution environments: what they kept in memory is gone."""
         spool, dead = PlayedQueue(self, "spool"), PlayedQueue(self, "dead")
-        self.collect = Collect(Acceptor(self._forwarder(), spool, self.clock), self._no_idempotency, set(), self.clock)
+        acceptor = Acceptor(self._forwarder(), spool, self.clock)
+        self.collect = Collect(acceptor, lambda: Idempotency(PlayedTable(self)), set(), self.clock)
         self.redeliverer = Redeliverer(self._forwarder(), spool, dead, self, lambda: 0.5, self.clock)
 
     def _forwarder(self) -> Forwarder:
         return Forwarder(PlayedEdge(self), Authorizer(FakeCredentials(), self, self.clock), self.clock)
-
-    @staticmethod
-    def _no_idempotency() -> Any:
-        raise AssertionError("no request here has an id")
 
     def fault(self, kind: str) -> str | None:
         """What goes wrong with this call."""
@@ -119,7 +119,8 @@ class World:
         """Ids that the client was told are accepted, and those it was told are rejected."""
         contents = [event(name, text="x" * size) for name, size in zip(names, sizes, strict=True)]
         try:
-            response = collect(post({"events": contents}), context(), self.collect)
+            query = {"datastreamId": "d", "requestId": f"request-{next(self._numbers)}"}
+            response = collect(post({"events": contents}, query=query), context(), self.collect)
         except Killed:
             self.doubtful |= set(names)  # the client heard nothing
             self.restart()
@@ -231,6 +232,34 @@ class PlayedEdge:
         return Answer(202, {}, b"")
 
 
+class PlayedTable(BasePersistenceLayer):
+    """DynamoDB, as Powertools Idempotency uses it."""
+
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+        self._records: dict[str, DataRecord] = {}
+
+    def _ask(self) -> None:
+        if self._world.fault("table"):
+            raise ConnectionError
+
+    def _get_record(self, idempotency_key: str) -> DataRecord:
+        self._ask()
+        return self._records[idempotency_key]
+
+    def _put_record(self, data_record: DataRecord) -> None:
+        self._ask()
+        self._records[data_record.idempotency_key] = data_record
+
+    def _update_record(self, data_record: DataRecord) -> None:
+        self._put_record(data_record)
+
+    def _delete_record(self, data_record: DataRecord) -> None:
+        self._ask()
+        del self._records[data_record.idempotency_key]
+
+
 def _ids(text: str) -> set[str]:
     return ids(json.loads(text)["events"])
 
@@ -298,7 +327,7 @@ def test_without_faults_every_event_finds_its_place():
     assert world.held("dead") == set()
 
 
-CALLS = 40  # more than any run with one fault makes
+CALLS = 50  # more than any run with one fault makes
 
 
 @pytest.mark.parametrize("kind", range(max(map(len, FAULTS.values()))))
