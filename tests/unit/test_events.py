@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from relay.core.events import FRAME_BYTES, MAX_REQUEST_BYTES, Event, EventReader, Rejection
+from relay.core.events import FRAME_BYTES, MAX_REQUEST_BYTES, Event, EventReader, Rejection, encode
 from tests.support import SEED, event
 
 RECEIVED_AT = "2026-11-21T12:00:00.000Z"
@@ -117,12 +117,12 @@ def test_text_travels_as_utf8_and_without_blanks():
 def test_an_event_that_just_fits_is_taken():
     """64,000 bytes are allowed, 64,001 are not."""
     room = MAX_REQUEST_BYTES - FRAME_BYTES
-    smallest = read_event(0, event(text=""))
+    smallest = read_event(0, event(text="", timestamp=RECEIVED_AT))
     assert isinstance(smallest, Event)
     padding = "x" * (room - len(smallest.body))
 
-    assert isinstance(read_event(0, event(text=padding)), Event)
-    assert code(read_event(0, event(text=padding + "x"))) == "0112-413"
+    assert isinstance(read_event(0, event(text=padding, timestamp=RECEIVED_AT)), Event)
+    assert code(read_event(0, event(text=padding + "x", timestamp=RECEIVED_AT))) == "0112-413"
 
 
 def completed(content: dict[str, Any], reader: EventReader | None = None) -> dict[str, Any]:
@@ -179,3 +179,13 @@ def test_events_that_differ_get_ids_that_differ():
     plain = without_id(timestamp="2021-08-09T14:09:20.859Z")
 
     assert completed(plain)["_id"] != completed(plain | {"data": {"a": 1}})["_id"]
+
+
+def test_an_event_is_not_made_too_large_by_completing_it():
+    """What fits as the client sent it goes as the client sent it."""
+    content = without_id(text="")
+    content["xdm"]["text"] = "x" * (MAX_REQUEST_BYTES - FRAME_BYTES - len(encode(content)))
+
+    xdm = completed(content)
+
+    assert set(xdm) == {"identityMap", "text"}

@@ -57,7 +57,7 @@ class EventReader:
         if problem:
             return Rejection(index, problem)
         try:
-            body = self._complete(content).encode()
+            body = self._complete(content)
         except (ValueError, RecursionError):  # a lone surrogate, a number beyond a double, a nesting without end
             return Rejection(
                 index,
@@ -77,7 +77,17 @@ class EventReader:
             )
         return Event(index, body)
 
-    def _complete(self, content: dict[str, Any]) -> str:
+    def _complete(self, content: dict[str, Any]) -> bytes:
+        """The event as it will be sent: completed, unless only that would make it too large."""
+        missing = [name for name in ("timestamp", "_id") if not content["xdm"].get(name)]
+        body = self._with_timestamp_and_id(content).encode()
+        if missing and FRAME_BYTES + len(body) > MAX_REQUEST_BYTES:
+            for name in missing:
+                del content["xdm"][name]
+            body = encode(content).encode()
+        return body
+
+    def _with_timestamp_and_id(self, content: dict[str, Any]) -> str:
         xdm = content["xdm"]
         if not xdm.get("timestamp"):
             xdm["timestamp"] = self._received_at
