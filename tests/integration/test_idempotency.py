@@ -14,14 +14,8 @@ from tests.support import batch, context, post
 
 
 @pytest.fixture
-def idempotency(aws: None) -> Idempotency:
-    boto3.client("dynamodb").create_table(
-        TableName="table",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return Idempotency(DynamoDBPersistenceLayer("table"))
+def idempotency(table: str) -> Idempotency:
+    return Idempotency(DynamoDBPersistenceLayer(table))
 
 
 class Server:

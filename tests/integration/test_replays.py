@@ -1,21 +1,9 @@
 """The record of replays in DynamoDB."""
 
-import boto3
 import pytest
 
 from relay.adapters.replays import ReplayRecord
 from relay.errors import ReplaysUnknown
-
-
-@pytest.fixture
-def table(aws: None) -> str:
-    boto3.client("dynamodb").create_table(
-        TableName="table",
-        KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
-    return "table"
 
 
 def test_the_first_message_is_the_replay_and_stays_it(table: str):

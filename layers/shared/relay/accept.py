@@ -25,13 +25,7 @@ class Acceptance(NamedTuple):
     settlement: Settlement
     spooled: tuple[Event, ...]
     unsafe: tuple[Event, ...]
-
-    @property
-    def rejections(self) -> list[Rejection]:
-        """Of all kinds, in the client's order."""
-        refused = [rejection for refusal in self.settlement.refusals for rejection in refusal.rejections()]
-        found = [*self.batch.rejections, *self.settlement.rejections, *refused]
-        return sorted(found, key=lambda rejection: rejection.index)
+    rejections: list[Rejection]  # of all kinds, in the client's order
 
     def facts(self) -> dict[str, Any]:
         """For the log: counts, and what led to anything but delivery."""
@@ -53,8 +47,9 @@ class Acceptance(NamedTuple):
         return "warning" if verdicts else "info"
 
     @property
-    def accepted_indexes(self) -> list[int]:
-        return sorted(event.index for event in (*self.settlement.delivered, *self.spooled))
+    def accepted(self) -> int:
+        """How many events are delivered or spooled."""
+        return len(self.settlement.delivered) + len(self.spooled)
 
 
 class Acceptor:
@@ -74,6 +69,7 @@ class Acceptor:
             settlement,
             spooled=_events(deferred for n, deferred in enumerate(settlement.deferred) if n not in unsafe),
             unsafe=_events(deferred for n, deferred in enumerate(settlement.deferred) if n in unsafe),
+            rejections=_rejections(batch, settlement),
         )
 
     def _keep(self, batch: Batch, deferred: Sequence[Deferred]) -> set[int]:
@@ -92,6 +88,12 @@ class Acceptor:
         ]
         delays = [math.ceil(item.judgement.retry_after or 0.0) for item in deferred]  # Adobe's word holds there, too
         return self._spool.put([write_message(message) for message in messages], delays=delays)
+
+
+def _rejections(batch: Batch, settlement: Settlement) -> list[Rejection]:
+    refused = [rejection for refusal in settlement.refusals for rejection in refusal.rejections()]
+    found = [*batch.rejections, *settlement.rejections, *refused]
+    return sorted(found, key=lambda rejection: rejection.index)
 
 
 def _events(deferred: Iterable[Deferred]) -> tuple[Event, ...]:

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.accept import Acceptance
-from relay.batch import describe, nothing_accepted
+from relay.batch import MAX_REJECTIONS, describe, nothing_accepted
 from relay.core.events import Rejection
 from relay.core.problem import Problem, our_problem
 
 SPOOL_FAILED_RETRY_AFTER = 5.0  # seconds
-MAX_NAMED = 1_000  # entries; Lambda returns 6 MB at most
 
 
 def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
@@ -20,7 +19,7 @@ def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
     rejections, warnings = acceptance.rejections, settlement.notices
     if acceptance.unsafe:
         return _answer_unsafe(acceptance)
-    if not acceptance.accepted_indexes:
+    if not acceptance.accepted:
         if len(settlement.refusals) == 1 and len(rejections) == len(settlement.refusals[0].events):
             return answer_problem(_as_client_error(settlement.refusals[0].problem), batch.request_id)
         summary = f"Adobe takes none of the {len(rejections)} events, see report.errors."
@@ -29,7 +28,7 @@ def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
         content = {
             "requestId": batch.request_id,
             "errors": _errors(rejections),
-            "warnings": warnings[:MAX_NAMED],
+            "warnings": warnings[:MAX_REJECTIONS],
         }
         return _response(207, batch.request_id, content)
     if batch.silent:
@@ -49,22 +48,22 @@ def answer_problem(problem: Problem, request_id: str, retry_after: float | None 
 
 def _errors(rejections: list[Rejection]) -> list[dict[str, Any]]:
     """An entry for each of the first thousand; the others, too many for an answer, by index for each problem."""
-    errors = [rejection.as_json() for rejection in rejections[:MAX_NAMED]]
+    errors = [rejection.as_json() for rejection in rejections[:MAX_REJECTIONS]]
     indexes: dict[tuple[str, int, str], list[int]] = {}
-    for rejection in rejections[MAX_NAMED:]:
+    for rejection in rejections[MAX_REJECTIONS:]:
         problem = rejection.problem
         indexes.setdefault((problem.type, problem.status, problem.title), []).append(rejection.index)
     return errors + [Problem(*problem, report={"eventIndexes": found}).as_json() for problem, found in indexes.items()]
 
 
 def _answer_unsafe(acceptance: Acceptance) -> dict[str, Any]:
-    safe = acceptance.accepted_indexes
+    safe = sorted(event.index for event in (*acceptance.settlement.delivered, *acceptance.spooled))
     detail = (
         "Adobe cannot take all events now, and keeping them failed. "
         + ("Those in report.acceptedIndexes are safe; " if safe else "None was accepted; ")
         + "send the others again, with the same _id, after Retry-After seconds."
     )
-    report = {"acceptedIndexes": safe, "errors": describe(acceptance.rejections[:MAX_NAMED])}
+    report = {"acceptedIndexes": safe, "errors": describe(acceptance.rejections[:MAX_REJECTIONS])}
     problem = our_problem("not-kept", 503, "Events not kept", detail)._replace(report=report)
     return answer_problem(problem, acceptance.batch.request_id, SPOOL_FAILED_RETRY_AFTER)
 

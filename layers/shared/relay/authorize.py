@@ -74,7 +74,7 @@ class Authorizer:
 
     def _renew(self, deadline: float) -> Authorization:
         if self._failure and self._now() < self._failure_until:
-            raise self._failure
+            raise self._failure.with_traceback(None)  # raised again and again, it would hold a frame of each time
         try:
             return self._mint(deadline)
         except AdobeError as error:

@@ -13,7 +13,7 @@ from relay.http_request import HttpRequest, check_content_type, read_body
 
 _DATASTREAM_ID = re.compile(r"[!-~]{1,256}")
 
-# An answer names every rejected event; more than this many would not be an answer that anybody reads.
+# An answer tells of so many rejected events one by one: nobody reads more, and Lambda returns 6 MB at most.
 MAX_REJECTIONS = 1_000
 
 
@@ -25,10 +25,6 @@ class Batch(NamedTuple):
     silent: bool
     events: tuple[Event, ...]
     rejections: tuple[Rejection, ...]
-
-    def counts(self) -> dict[str, int]:
-        """For the log."""
-        return {"events": len(self.events), "rejected": len(self.rejections)}
 
 
 def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[str], received_at: datetime) -> Batch:

@@ -74,7 +74,7 @@ class Collect:
         measure_settlement(metrics, acceptance.settlement)
         count(
             metrics,
-            EventsAccepted=len(acceptance.accepted_indexes),
+            EventsAccepted=acceptance.accepted,
             EventsDelivered=len(acceptance.settlement.delivered),
             EventsSpooled=len(acceptance.spooled),
             EventsRejected=len(acceptance.rejections),

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import boto3
 from aws_lambda_powertools import Logger
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
@@ -29,9 +31,6 @@ class Queue:
 
     @cached_property
     def _client(self) -> "SQSClient":
-        import boto3  # noqa: PLC0415 - see above
-        from botocore.config import Config  # noqa: PLC0415
-
         # One quick try: the caller has little time, and SQS answers in milliseconds or not at all.
         config = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 1})
         return boto3.client("sqs", config=config)

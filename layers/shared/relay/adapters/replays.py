@@ -4,6 +4,8 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.errors import ReplaysUnknown
@@ -15,16 +17,13 @@ _KEPT_SECONDS = 30 * 24 * 3600  # twice as long as a message can live
 
 
 class ReplayRecord:
-    """Which message replays a dead letter: the first that says so."""
+    """Which message replays a dead letter: the first that says so. Replays are rare, so its client is made late."""
 
     def __init__(self, table: str) -> None:
         self._table = table
 
     @cached_property
     def _client(self) -> "DynamoDBClient":
-        import boto3  # noqa: PLC0415 - replays are rare
-        from botocore.config import Config  # noqa: PLC0415
-
         config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})
         return boto3.client("dynamodb", config=config)
 

@@ -79,24 +79,21 @@ class EventReader:
 
     def _complete(self, content: dict[str, Any]) -> bytes:
         """The event as it will be sent: completed, unless only that would make it too large."""
-        missing = [name for name in ("timestamp", "_id") if not content["xdm"].get(name)]
-        body = self._with_timestamp_and_id(content).encode()
-        if missing and FRAME_BYTES + len(body) > MAX_REQUEST_BYTES:
-            for name in missing:
-                del content["xdm"][name]
-            body = encode(content).encode()
-        return body
-
-    def _with_timestamp_and_id(self, content: dict[str, Any]) -> str:
         xdm = content["xdm"]
-        if not xdm.get("timestamp"):
+        missing = [name for name in ("timestamp", "_id") if not xdm.get(name)]
+        if "timestamp" in missing:
             xdm["timestamp"] = self._received_at
         text = encode(content)
-        if xdm.get("_id"):
-            return text
-        copy = self._copies[text] = self._copies.get(text, -1) + 1
-        xdm["_id"] = str(uuid.uuid5(_ID_NAMESPACE, f"{copy} {text}"))
-        return encode(content)
+        if "_id" in missing:
+            copy = self._copies[text] = self._copies.get(text, -1) + 1
+            xdm["_id"] = str(uuid.uuid5(_ID_NAMESPACE, f"{copy} {text}"))
+            text = encode(content)
+        body = text.encode()
+        if missing and FRAME_BYTES + len(body) > MAX_REQUEST_BYTES:
+            for name in missing:
+                del xdm[name]
+            body = encode(content).encode()
+        return body
 
 
 def _refusal(index: int, content: Any) -> Problem | None:
