@@ -21,6 +21,7 @@ import boto3
 from local.emulator import set_concurrency, set_gateway_responses
 from local.process import LocalError, choose_port, running
 from local.sandbox.accounts import DEFAULT_CREDENTIALS
+from local.sandbox.campaign import ORGANIZATION
 
 PROJECT = Path(__file__).resolve().parent.parent
 WORKSPACE = PROJECT / ".local"
@@ -38,6 +39,19 @@ _CREDENTIALS = {
     "scopes": "AdobeScopes",
 }
 
+_FIRST_WAIT = 1  # seconds: nobody wants to watch a real ingestion's pace
+_IN_FILE = (
+    "api_url",
+    "api_key",
+    "adobe_url",
+    "aws_endpoint_url",
+    "region",
+    "spool_url",
+    "dead_letters_url",
+    "state_machine_arn",
+    "organization",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
@@ -50,6 +64,8 @@ class Stack:
     region: str
     spool_url: str
     dead_letters_url: str
+    state_machine_arn: str
+    organization: str
     table: str
     is_adobe_the_sandbox: bool
     logs: Path
@@ -59,8 +75,7 @@ class Stack:
         return all(server.poll() is None for server in self.servers)
 
     def as_json(self) -> dict[str, str]:
-        names = ("api_url", "api_key", "adobe_url", "aws_endpoint_url", "region", "spool_url", "dead_letters_url")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in _IN_FILE}
 
 
 def say(text: str) -> None:
@@ -78,6 +93,7 @@ def stack() -> Iterator[Stack]:
     sandbox_url = f"http://127.0.0.1:{choose_port('SANDBOX_PORT')}"
     aws_url = f"http://127.0.0.1:{choose_port('EMULATOR_PORT')}"
     addresses = {name: (os.environ.get(name) or sandbox_url).rstrip("/") for name in _ADDRESSES}
+    organization = os.environ.get("CAMPAIGN_ORGANIZATION") or ORGANIZATION
     with ExitStack() as started:
         logs = started.enter_context(_logs())
         servers = []
@@ -86,7 +102,7 @@ def stack() -> Iterator[Stack]:
         servers.append(started.enter_context(_emulator(aws_url, logs)))
         with _only_one_builds():
             _build(logs)
-            _deploy(logs, aws_url, addresses, credentials)
+            _deploy(logs, aws_url, addresses, credentials, organization)
         outputs = _read_outputs(aws_url)
         api_url, api_key = _open_endpoint(aws_url, outputs)
         set_concurrency(client("lambda", aws_url))
@@ -98,6 +114,8 @@ def stack() -> Iterator[Stack]:
             region=REGION,
             spool_url=outputs["SpoolUrl"],
             dead_letters_url=outputs["DeadLettersUrl"],
+            state_machine_arn=outputs["StateMachineArn"],
+            organization=organization,
             table=outputs["TableName"],
             is_adobe_the_sandbox=addresses["EDGE_URL"] == sandbox_url,
             logs=logs,
@@ -223,10 +241,13 @@ def _build(logs: Path) -> None:
     _run_sam(arguments, client_environment("http://127.0.0.1:1", logs), logs / "build.log")
 
 
-def _deploy(logs: Path, aws_url: str, addresses: Mapping[str, str], credentials: Mapping[str, str]) -> None:
+def _deploy(
+    logs: Path, aws_url: str, addresses: Mapping[str, str], credentials: Mapping[str, str], organization: str
+) -> None:
     say("Deploying template.yaml with sam deploy")
     parameters = {_ADDRESSES[name]: url for name, url in addresses.items()}
     parameters |= {_CREDENTIALS[member]: value for member, value in credentials.items()}
+    parameters |= {"CampaignOrganization": organization, "IngestFirstWait": str(_FIRST_WAIT)}
     configuration = logs / "samconfig.toml"  # and not the command line, which every user of the machine can read
     overrides = json.dumps(" ".join(f'{name}="{value}"' for name, value in parameters.items()))
     _write_private(configuration, f"version = 0.1\n[default.deploy.parameters]\nparameter_overrides = {overrides}\n")

@@ -10,6 +10,7 @@ from typing import Any
 from local.sandbox.accounts import Accounts
 from local.sandbox.reply import Reply, gateway_error
 
+ORGANIZATION = "example"
 RECORDS = 15  # of every ingestion that succeeds
 POLLS_UNTIL_DONE = 2  # without a script: how often "In Progress" is said first
 
@@ -56,7 +57,7 @@ class XdmMapping:
 class Campaign:
     """The ingestions of one organisation (the `<ORGANIZATION>` of the path)."""
 
-    organization: str = "example"
+    organization: str = ORGANIZATION
     mappings: defaultdict[str, XdmMapping] = field(default_factory=lambda: defaultdict(XdmMapping))
     _request_ids: Iterator[int] = field(default_factory=lambda: itertools.count(_FIRST_REQUEST_ID))
 

@@ -1,14 +1,12 @@
 """What the client of `POST /ee/v2/collect` gets, as a Lambda proxy integration response."""
 
-import json
-import math
-from collections.abc import Mapping
 from typing import Any
 
 from relay.accept import Acceptance
 from relay.batch import MAX_REJECTIONS, describe, nothing_accepted
 from relay.core.events import Rejection
 from relay.core.problem import Problem, our_problem
+from relay.http_answer import answer_json, answer_problem
 
 SPOOL_FAILED_RETRY_AFTER = 5.0  # seconds
 
@@ -21,29 +19,26 @@ def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
         return _answer_unsafe(acceptance)
     if not acceptance.accepted:
         if len(settlement.refusals) == 1 and len(rejections) == len(settlement.refusals[0].events):
-            return answer_problem(_as_client_error(settlement.refusals[0].problem), batch.request_id)
+            return answer_refusal(_as_client_error(settlement.refusals[0].problem), batch.request_id)
         summary = f"Adobe takes none of the {len(rejections)} events, see report.errors."
-        return answer_problem(_as_client_error(nothing_accepted(rejections, summary)), batch.request_id)
+        return answer_refusal(_as_client_error(nothing_accepted(rejections, summary)), batch.request_id)
     if rejections or (warnings and not batch.silent):
         content = {
             "requestId": batch.request_id,
             "errors": _errors(rejections),
             "warnings": warnings[:MAX_REJECTIONS],
         }
-        return _response(207, batch.request_id, content)
+        return answer_json(207, batch.request_id, content)
     if batch.silent:
-        return _response(204, batch.request_id, None)
-    return _response(202, batch.request_id, {"requestId": batch.request_id})
+        return answer_json(204, batch.request_id, None)
+    return answer_json(202, batch.request_id, {"requestId": batch.request_id})
 
 
-def answer_problem(problem: Problem, request_id: str, retry_after: float | None = None) -> dict[str, Any]:
+def answer_refusal(problem: Problem, request_id: str, retry_after: float | None = None) -> dict[str, Any]:
     """A refusal as problem+json, which says that the events are still the client's; `retry_after` in seconds."""
     if "accepted" not in problem.detail:
         problem = problem._replace(detail=f"{problem.detail} No event of this request was accepted.".lstrip())
-    headers = {"Content-Type": "application/problem+json"}
-    if retry_after is not None:
-        headers["Retry-After"] = str(math.ceil(retry_after))
-    return _response(problem.status, request_id, problem.as_json(requestId=request_id), headers)
+    return answer_problem(problem, request_id, retry_after)
 
 
 def _errors(rejections: list[Rejection]) -> list[dict[str, Any]]:
@@ -65,20 +60,9 @@ def _answer_unsafe(acceptance: Acceptance) -> dict[str, Any]:
     )
     report = {"acceptedIndexes": safe, "errors": describe(acceptance.rejections[:MAX_REJECTIONS])}
     problem = our_problem("not-kept", 503, "Events not kept", detail)._replace(report=report)
-    return answer_problem(problem, acceptance.batch.request_id, SPOOL_FAILED_RETRY_AFTER)
+    return answer_refusal(problem, acceptance.batch.request_id, SPOOL_FAILED_RETRY_AFTER)
 
 
 def _as_client_error(problem: Problem) -> Problem:
     """A 5xx would make clients retry what cannot work."""
     return problem if problem.status < 500 else problem._replace(status=400)
-
-
-def _response(
-    status: int, request_id: str, content: Mapping[str, Any] | None, headers: Mapping[str, str] | None = None
-) -> dict[str, Any]:
-    return {
-        "statusCode": status,
-        "headers": {"Content-Type": "application/json", "x-request-id": request_id, **(headers or {})},
-        "body": "" if content is None else json.dumps(content),
-        "isBase64Encoded": False,
-    }

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from aws_lambda_powertools import Logger
 
@@ -17,6 +17,11 @@ REFUSED_SECONDS = 5.0  # between attempts while Adobe refuses us: IMS throttles 
 UNREACHABLE_SECONDS = 1.0  # between attempts while IMS is down: requests in parallel wait for it once
 _LEAST_SECONDS = 0.5  # for IMS to answer in
 
+# Less than this is not worth starting a call of Adobe with: it would end in an ambiguous answer.
+LEAST_CALL_SECONDS = 1.0
+
+_T = TypeVar("_T")
+
 
 class CredentialsStore(Protocol):
     def read(self) -> Credentials: ...
@@ -24,6 +29,46 @@ class CredentialsStore(Protocol):
 
 class TokenService(Protocol):
     def mint(self, credentials: Credentials, now: float, within: float) -> Token: ...
+
+
+class Authorizations(Protocol):
+    """What calls of Adobe need; an Authorizer, for one."""
+
+    minted: int  # tokens so far
+
+    def authorization(self, deadline: float) -> Authorization: ...
+
+    def replace(self, refused: Authorization, deadline: float) -> Authorization: ...
+
+    def distrust(self) -> None: ...
+
+
+def ask(
+    call: Callable[[Authorization, float], _T],
+    is_expired: Callable[[_T], bool],
+    authorizations: Authorizations,
+    deadline: float,
+    now: Callable[[], float],
+) -> _T:
+    """What `call` answers, within the seconds it is given; when that says the token expired, once more with a new one.
+
+    An answer that still says so comes back as it is, and no newer token is tried for a while. Raises AdobeError.
+    """
+    authorization = authorizations.authorization(deadline)
+    answer = call(authorization, _time_left(deadline, now))
+    if not is_expired(answer):
+        return answer
+    answer = call(authorizations.replace(authorization, deadline), _time_left(deadline, now))
+    if is_expired(answer):
+        authorizations.distrust()
+    return answer
+
+
+def _time_left(deadline: float, now: Callable[[], float]) -> float:
+    left = deadline - now()
+    if left < LEAST_CALL_SECONDS:
+        raise Unreachable("no time left to ask")
+    return left
 
 
 class Authorizer:

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics
 
 from relay.accept import Acceptor
-from relay.answers import answer_batch, answer_problem
+from relay.answers import answer_batch, answer_refusal
 from relay.batch import read_batch
 from relay.errors import InvalidRequest, Unfinished
 from relay.http_request import HttpRequest, read_http_request, read_request_id
@@ -64,7 +64,7 @@ class Collect:
         except InvalidRequest as refusal:
             count(metrics, RequestsRefused=1)
             logger.info("request refused", extra={"requestId": request_id, "problem": refusal.problem.type})
-            return answer_problem(refusal.problem, request_id, refusal.retry_after)
+            return answer_refusal(refusal.problem, request_id, refusal.retry_after)
 
     def _accept(
         self, request: HttpRequest, request_id: str, received_at: float, deadline: float, metrics: Metrics

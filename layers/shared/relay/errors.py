@@ -8,7 +8,8 @@
     │   ├── Unreachable       nothing was sent; try later
     │   └── NoAnswer          bytes were sent and no answer came: try later, and count a possible duplicate
     ├── PutBack               the spooled message comes again later
-    └── ReplaysUnknown        whether a dead letter was replayed before cannot be told; put the message back
+    ├── ReplaysUnknown        whether a dead letter was replayed before cannot be told; put the message back
+    └── WorkflowError         Step Functions or its table fails: answer 503, or go on without it
 
 Messages are constant text. They never hold a body, a token, a secret or an identity.
 """
@@ -66,3 +67,7 @@ class PutBack(RelayError):
 
 class ReplaysUnknown(RelayError):
     """The record of replays cannot be read now."""
+
+
+class WorkflowError(RelayError):
+    """An execution, or the table of unanswered submissions, cannot be reached now."""

@@ -5,16 +5,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from relay.authorize import LEAST_CALL_SECONDS, Authorizations, ask
 from relay.core.authorization import Authorization
 from relay.core.breaker import Breaker
 from relay.core.events import Event, Rejection
 from relay.core.packing import pack, request_body
 from relay.core.problem import Problem
 from relay.core.verdict import Answer, Judgement, Verdict, judge
-from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
-
-# Less than this is not worth starting a request with: it would end in an ambiguous answer.
-_LEAST_SECONDS = 1.0
+from relay.errors import AdobeError, NoAnswer, SetupError
 
 _UNKNOWN = Judgement(Verdict.TRANSIENT)
 _NO_CONSENT = "0301-200"
@@ -27,16 +25,6 @@ class EdgeCollect(Protocol):
     def collect(
         self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
     ) -> Answer: ...
-
-
-class Authorizations(Protocol):
-    minted: int  # tokens so far
-
-    def authorization(self, deadline: float) -> Authorization: ...
-
-    def replace(self, refused: Authorization, deadline: float) -> Authorization: ...
-
-    def distrust(self) -> None: ...
 
 
 class Shipment(Protocol):
@@ -164,7 +152,7 @@ class Forwarder:
 
     def _send(self, datastream_id: str, request_id: str, events: Sequence[Event], deadline: float) -> Judgement:
         started = self._now()
-        if deadline - started < _LEAST_SECONDS:
+        if deadline - started < LEAST_CALL_SECONDS:
             return Judgement(Verdict.TRANSIENT, reason="no time left to ask")
         with self._lock:
             if not self._breaker.allows(started):
@@ -183,27 +171,18 @@ class Forwarder:
         return judgement._replace(seconds=now - started)
 
     def _ask(self, datastream_id: str, request_id: str, body: bytes, deadline: float) -> Judgement:
+        def collect(authorization: Authorization, within: float) -> Judgement:
+            return judge(self._edge.collect(datastream_id, request_id, body, authorization, within), self._now())
+
         try:
-            authorization = self._authorizer.authorization(deadline)
-            answer = self._edge.collect(datastream_id, request_id, body, authorization, self._time_left(deadline))
-            judgement = judge(answer, self._now())
-            if judgement.verdict is not Verdict.TOKEN_EXPIRED:
-                return judgement
-            authorization = self._authorizer.replace(authorization, deadline)
-            answer = self._edge.collect(datastream_id, request_id, body, authorization, self._time_left(deadline))
-            judgement = judge(answer, self._now())
+            judgement = ask(collect, _is_expired, self._authorizer, deadline, self._now)
         except AdobeError as error:
             return _judge_error(error)
-        if judgement.verdict is Verdict.TOKEN_EXPIRED:  # a new token did not mend it, so a newer one will not either
-            self._authorizer.distrust()
-            return judgement._replace(verdict=Verdict.SETUP)
-        return judgement
+        return judgement._replace(verdict=Verdict.SETUP) if _is_expired(judgement) else judgement
 
-    def _time_left(self, deadline: float) -> float:
-        left = deadline - self._now()
-        if left < _LEAST_SECONDS:
-            raise Unreachable("no time left to ask")
-        return left
+
+def _is_expired(judgement: Judgement) -> bool:
+    return judgement.verdict is Verdict.TOKEN_EXPIRED
 
 
 def _judge_error(error: AdobeError) -> Judgement:

@@ -1,12 +1,24 @@
-"""Metrics of what Edge did with events, the same in every function that forwards."""
+"""Metrics of what Adobe did with events and ingestions, the same in every function."""
+
+from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.core.verdict import Verdict
-from relay.forward import Settlement
+
+if TYPE_CHECKING:
+    from relay.core.run import Run
+    from relay.forward import Settlement
+
+_INGESTION_ENDS = {
+    "SUCCEEDED": "IngestionsSucceeded",
+    "FAILED": "IngestionsFailed",
+    "ABORTED": "IngestionsAborted",
+    "TIMED_OUT": "IngestionsTimedOut",
+}
 
 
-def measure_settlement(metrics: Metrics, settlement: Settlement) -> None:
+def measure_settlement(metrics: Metrics, settlement: "Settlement") -> None:
     """Add what happened at Edge; nothing is added for what did not happen."""
     asked = [judgement for judgement in settlement.judgements if judgement.seconds]
     for judgement in asked:
@@ -25,3 +37,14 @@ def count(metrics: Metrics, **counts: int) -> None:
     for name, number in counts.items():
         if number:
             metrics.add_metric(name, MetricUnit.Count, number)
+
+
+def measure_run(metrics: Metrics, run: "Run", verdict: Verdict | None) -> None:
+    """Add what a step of an ingestion's run came to, and at its end the whole of it; `verdict` is on the trouble."""
+    count(metrics, SetupErrors=int(verdict is Verdict.SETUP))
+    if end := _INGESTION_ENDS.get(run.state):
+        count(metrics, **{end: 1}, RecordsIngested=run.num_records)
+        count(metrics, IngestionPolls=run.polls, UnknownIngestionStatuses=run.unknown_statuses)
+        if run.state == "SUCCEEDED" and run.started_by == "schedule":
+            count(metrics, ScheduledIngestionsSucceeded=1)
+        metrics.add_metric("IngestionDuration", MetricUnit.Seconds, run.ended_at - run.started_at)

@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 
 class Settings(NamedTuple):
-    """Base addresses without a trailing slash, names of AWS resources, and the datastreams that may be used."""
+    """Base addresses without a trailing slash, names of AWS resources, and what the operator has chosen."""
 
     edge_url: str
     ims_url: str
@@ -14,6 +14,12 @@ class Settings(NamedTuple):
     dead_letters_url: str
     table: str
     allowed_datastreams: frozenset[str]
+    campaign_url: str
+    campaign_organization: str  # empty: no ingestion
+    campaign_request_id_in_body: bool
+    ingest_first_wait: float  # seconds
+    ingest_deadline: int  # seconds
+    state_machine_arn: str
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -25,4 +31,10 @@ class Settings(NamedTuple):
             dead_letters_url=environment.get("DEAD_LETTERS_URL", ""),  # for redeliver only
             table=environment["TABLE"],
             allowed_datastreams=frozenset(filter(None, map(str.strip, environment["ALLOWED_DATASTREAMS"].split(",")))),
+            campaign_url=environment["CAMPAIGN_URL"],
+            campaign_organization=environment["CAMPAIGN_ORGANIZATION"],
+            campaign_request_id_in_body=environment["CAMPAIGN_REQUEST_ID_IN"] == "body",
+            ingest_first_wait=float(environment["INGEST_FIRST_WAIT"]),
+            ingest_deadline=int(environment["INGEST_DEADLINE"]),
+            state_machine_arn=environment.get("STATE_MACHINE_ARN", ""),  # for the ingest API only
         )

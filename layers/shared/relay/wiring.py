@@ -24,12 +24,19 @@ from relay.forward import Forwarder
 from relay.settings import Settings
 
 if TYPE_CHECKING:
+    from relay.campaign import CampaignClient
     from relay.idempotency import Idempotency
+    from relay.ingest import Ingestor
+    from relay.ingest_api import IngestApi
+    from relay.plan import Planner
     from relay.redeliver import Redeliverer
 
 # Seconds; with two tries (a token may have expired) they stay below the 29 that API Gateway waits.
 EDGE_TIMEOUTS = Timeouts(connect=2, read=9)
 IMS_TIMEOUTS = Timeouts(connect=2, read=4)
+CAMPAIGN_TIMEOUTS = Timeouts(connect=3, read=65)  # Adobe's gateway gives up after 60; over HTTPS less is left
+
+_QUICK = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})  # a client is waiting
 
 
 @cache
@@ -57,6 +64,40 @@ def redeliverer() -> "Redeliverer":
     )
 
 
+def planner() -> "Planner":
+    """For the state PlanIngest."""
+    from relay.plan import Planner  # noqa: PLC0415
+
+    return Planner(_settings().ingest_deadline, _settings().ingest_first_wait, now=time.time)
+
+
+@cache
+def ingestor() -> "Ingestor":
+    """For the states TriggerIngest and PollIngest."""
+    from relay.ingest import Ingestor  # noqa: PLC0415
+
+    return Ingestor(_campaign(_settings()), _settings().ingest_first_wait, now=time.time)
+
+
+@cache
+def ingest_api() -> "IngestApi":
+    """For POST and GET …/ingest."""
+    from relay.adapters.executions import Executions  # noqa: PLC0415
+    from relay.adapters.unanswered import UnansweredSubmissions  # noqa: PLC0415
+    from relay.ingest_api import IngestApi  # noqa: PLC0415
+
+    settings = _settings()
+    return IngestApi(
+        _campaign(settings),
+        Executions(boto3.client("stepfunctions", config=_QUICK), settings.state_machine_arn),
+        UnansweredSubmissions(boto3.client("dynamodb", config=_QUICK), settings.table),
+        settings.campaign_organization,
+        # A number, as Adobe's are, and larger than any of Adobe's: microseconds, the last digits of which are random.
+        new_request_id=lambda: str(int(time.time() * 1000) * 1000 + random.randrange(1000)),  # noqa: S311
+        now=time.time,
+    )
+
+
 @cache
 def _idempotency() -> "Idempotency":
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer  # noqa: PLC0415
@@ -74,8 +115,24 @@ def _settings() -> Settings:
 
 
 def _forwarder(settings: Settings) -> Forwarder:
+    return Forwarder(Edge(settings.edge_url, Http(EDGE_TIMEOUTS)), _authorizer(settings), now=time.time)
+
+
+def _campaign(settings: Settings) -> "CampaignClient":
+    from relay.adapters.campaign import Campaign  # noqa: PLC0415
+    from relay.campaign import CampaignClient  # noqa: PLC0415
+
+    campaign = Campaign(
+        settings.campaign_url,
+        settings.campaign_organization,
+        request_id_in_body=settings.campaign_request_id_in_body,
+        http=Http(CAMPAIGN_TIMEOUTS),
+    )
+    return CampaignClient(campaign, _authorizer(settings), now=time.time)
+
+
+def _authorizer(settings: Settings) -> Authorizer:
     # One quick try: a client is waiting, and without the secret its events are kept all the same.
     config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
     credentials = SecretsManagerCredentials(boto3.client("secretsmanager", config=config), settings.secret_id)
-    authorizer = Authorizer(credentials, Ims(settings.ims_url, Http(IMS_TIMEOUTS)), now=time.time)
-    return Forwarder(Edge(settings.edge_url, Http(EDGE_TIMEOUTS)), authorizer, now=time.time)
+    return Authorizer(credentials, Ims(settings.ims_url, Http(IMS_TIMEOUTS)), now=time.time)

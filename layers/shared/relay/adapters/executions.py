@@ -1,0 +1,59 @@
+"""Executions of the ingestion workflow in Step Functions."""
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from relay.errors import WorkflowError
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+_LAST_EVENTS = 10  # of a failed execution; the state that made it fail is among them
+
+
+class Execution(NamedTuple):
+    """An execution: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED, and the ended runs it told of, as JSON."""
+
+    status: str
+    runs: list[dict[str, Any]]
+
+
+class Executions:
+    """Those of one state machine."""
+
+    def __init__(self, client: "SFNClient", state_machine_arn: str) -> None:
+        self._client = client
+        self._arn = state_machine_arn
+
+    def start(self, name: str, content: dict[str, Any]) -> None:
+        """Start an execution, unless there is or was one with that name. Raises WorkflowError."""
+        try:
+            self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(content))
+        except self._client.exceptions.ExecutionAlreadyExists:
+            return
+        except (BotoCoreError, ClientError) as error:
+            raise WorkflowError("an execution cannot be started") from error
+
+    def find(self, name: str) -> Execution | None:
+        """The execution with that name; None when there is none. Raises WorkflowError."""
+        arn = f"{self._arn.replace(':stateMachine:', ':execution:')}:{name}"
+        try:
+            found = self._client.describe_execution(executionArn=arn)
+            if found["status"] == "FAILED":
+                return Execution("FAILED", self._runs_at_the_end(arn))
+            return Execution(found["status"], json.loads(found.get("output") or "[]"))
+        except self._client.exceptions.ExecutionDoesNotExist:
+            return None
+        except (BotoCoreError, ClientError, ValueError) as error:
+            raise WorkflowError("an execution cannot be read") from error
+
+    def _runs_at_the_end(self, arn: str) -> list[dict[str, Any]]:
+        """What the Fail state was given: a failed execution has no output."""
+        history = self._client.get_execution_history(executionArn=arn, reverseOrder=True, maxResults=_LAST_EVENTS)
+        for event in history["events"]:
+            if event["type"] == "FailStateEntered":
+                content = json.loads(event["stateEnteredEventDetails"]["input"])
+                return content if isinstance(content, list) else []
+        return []

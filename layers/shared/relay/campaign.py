@@ -1,0 +1,54 @@
+"""Ask Campaign Standard about an ingestion: a report in its own words, or the trouble there was."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from relay.authorize import Authorizations, ask
+from relay.core.authorization import Authorization
+from relay.core.report import Report, Trouble, read_answer
+from relay.core.verdict import Answer, Verdict
+from relay.errors import AdobeError, SetupError
+
+
+class CampaignApi(Protocol):
+    def submit(self, mapping_id: str, authorization: Authorization, within: float) -> Answer: ...
+
+    def status(self, mapping_id: str, request_id: str, authorization: Authorization, within: float) -> Answer: ...
+
+
+class CampaignClient:
+    """Asks Campaign with a token that is renewed once when Adobe says that it expired; trouble is a result."""
+
+    def __init__(self, campaign: CampaignApi, authorizer: Authorizations, now: Callable[[], float]) -> None:
+        self._campaign = campaign
+        self._authorizer = authorizer
+        self._now = now
+
+    def submit(self, mapping_id: str, deadline: float) -> Report | Trouble:
+        """What Adobe makes of a submission, by `deadline` (epoch seconds)."""
+        return self._ask(
+            lambda authorization, within: self._campaign.submit(mapping_id, authorization, within), deadline
+        )
+
+    def status(self, mapping_id: str, request_id: str, deadline: float) -> Report | Trouble:
+        """How Adobe says the request stands, by `deadline` (epoch seconds)."""
+        return self._ask(
+            lambda authorization, within: self._campaign.status(mapping_id, request_id, authorization, within), deadline
+        )
+
+    def _ask(self, call: Callable[[Authorization, float], Answer], deadline: float) -> Report | Trouble:
+        def read(authorization: Authorization, within: float) -> Report | Trouble:
+            return read_answer(call(authorization, within), self._now())
+
+        try:
+            outcome = ask(read, _is_expired, self._authorizer, deadline, self._now)
+        except AdobeError as error:
+            verdict = Verdict.SETUP if isinstance(error, SetupError) else Verdict.TRANSIENT
+            return Trouble(verdict, error.reason, retry_after=error.retry_after)
+        if isinstance(outcome, Trouble) and _is_expired(outcome):
+            return outcome._replace(verdict=Verdict.SETUP)
+        return outcome
+
+
+def _is_expired(outcome: Report | Trouble) -> bool:
+    return isinstance(outcome, Trouble) and outcome.verdict is Verdict.TOKEN_EXPIRED
