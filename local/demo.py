@@ -1,10 +1,11 @@
-"""`make demo`: a batch through the whole stack, shown from both ends, on a good day and in an outage."""
+"""`make demo`: a batch through the whole stack, on a good day and in an outage, and ingestions to their end."""
 
 import json
 from typing import Any
 
 import requests
 
+from local.ingestion import watch
 from local.process import LocalError, wait_until
 from local.stack import PROJECT, Stack, say, stack
 
@@ -19,6 +20,7 @@ def run() -> int:
         if running.is_adobe_the_sandbox:
             _compare(running, batch)
             _show_outage(running, batch)
+            _show_ingestions(running)
         else:
             say("\nWhat Adobe received is for you to see: no sandbox took part.")
     say("\nEverything is stopped. `make start` keeps the stack up for you to play with.")
@@ -34,6 +36,19 @@ def _show_outage(running: Stack, batch: dict[str, Any]) -> None:
     _call(running, "DELETE", "/faults")
     wait_until(lambda: _received(running), "The events did not arrive, so the demo failed.")
     _compare(running, batch)
+
+
+def _show_ingestions(running: Stack) -> None:
+    say("\n--- An ingestion of Campaign Standard's mapping 42 ---")
+    ended = watch(running, {"mappingIds": ["42"]})
+    if ended != "SUCCEEDED":
+        raise LocalError("The ingestion did not succeed, so the demo failed.")
+    say("\n--- One that fails: mapping 43 ---")
+    _call(running, "PUT", "/ingestions/43", {"status": ["in_progress", "failed_on_upload"]})
+    if watch(running, {"mappingIds": ["43"]}) != "FAILED":
+        raise LocalError("An ingestion that Adobe failed did not fail, so the demo failed.")
+    posts = {mapping_id: found["posts"] for mapping_id, found in _call(running, "GET", "/ingestions").json().items()}
+    say(f"\nAdobe was asked for {posts['42']} ingestion of mapping 42 and {posts['43']} of mapping 43.")
 
 
 def _send(running: Stack, batch: dict[str, Any]) -> None:

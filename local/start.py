@@ -59,6 +59,13 @@ def _guide(running: Stack) -> str:
         f'    -H "x-api-key: {running.api_key}" -H "Content-Type: application/json" \\',
         f"    -d '{json.dumps({'events': [_EVENT]})}'",
     ]
+    ingest = f"{running.api_url}/{running.organization}/campaign/dataIngestion/xdmIngestion/42/ingest"
+    lines += [
+        "",
+        "Start an ingestion of mapping 42, and ask how it stands (with the requestId that the first answers):",
+        f'  curl -i -X POST "{ingest}" -H "x-api-key: {running.api_key}"',
+        f'  curl -i "{ingest}?requestId=3520" -H "x-api-key: {running.api_key}"',
+    ]
     if running.is_adobe_the_sandbox:
         lines += [
             "",

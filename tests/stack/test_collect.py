@@ -263,12 +263,17 @@ def test_the_sample_events_work_with_sam_remote_invoke(stack: Stack, sandbox: Sa
     """Invoked as the function would be."""
     functions = client("lambda", stack.aws_endpoint_url)
     names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
+    sandbox.script("42", status=["success"])
 
-    def invoke(name: str) -> Any:
+    def invoke(name: str, sample: str) -> Any:
         (function,) = (found for found in names if name in found)
-        sample = (PROJECT / f"events/{name.lower()}.json").read_bytes()
-        return json.loads(functions.invoke(FunctionName=function, Payload=sample)["Payload"].read())
+        payload = (PROJECT / sample).read_bytes()
+        return json.loads(functions.invoke(FunctionName=function, Payload=payload)["Payload"].read())
 
-    assert invoke("Collect")["statusCode"] == 202  # events/collect.json
-    assert invoke("Redeliver") == {"batchItemFailures": []}  # events/redeliver.json
+    assert invoke("Collect", "events/collect.json")["statusCode"] == 202
+    assert invoke("Redeliver", "events/redeliver.json") == {"batchItemFailures": []}
+    assert len(invoke("PlanIngest", "events/plan_ingest.json")["runs"]) == 2
+    assert invoke("TriggerIngest", "events/trigger_ingest.json")["state"] in ("RUNNING", "TIMED_OUT")
+    assert invoke("PollIngest", "events/poll_ingest.json")["polls"] == 1
+    assert invoke("IngestApi", "events/ingest_api.json")["statusCode"] == 200
     wait_until(lambda: len(sandbox.events()) == 3, "events are missing")

@@ -66,16 +66,22 @@ def test_make_start_stays_until_ctrl_c(checkout: Path):
     """Its curl lines work as printed, its file says where everything is, and Ctrl-C leaves nothing."""
     with started(checkout) as (stack, printed):
         sandbox = SandboxClient(stack["adobe_url"])
-        sent, seen, down, up = curl_commands(printed)
+        sent, submit, status, seen, down, up = curl_commands(printed)
         first = shell(sent)
         collected = shell(seen)
         shell(down)
         second = shell(sent)
         shell(up)
         wait_until(lambda: len(sandbox.events()) == 2, "what was sent in the outage is missing", 60)
+        submitted = json.loads(shell(submit).splitlines()[-1])
+        ingestion = status.replace("3520", str(submitted["requestId"]))
+        wait_until(lambda: '"Success"' in shell(ingestion), "the ingestion does not end", 60)
         logged = make(checkout, "logs")
 
-    assert set(stack) >= {"api_url", "api_key", "adobe_url", "aws_endpoint_url", "region", "spool_url"}
+    assert set(stack) == {
+        "api_url", "api_key", "adobe_url", "aws_endpoint_url", "region", "spool_url", "dead_letters_url",
+        "state_machine_arn", "organization",
+    }  # fmt: skip
     assert [answer.split()[1] for answer in (first, second)] == ["202", "202"]
     assert json.loads(collected)[0]["events"][0]["xdm"]["eventType"] == "web.webpagedetails.pageViews"
     assert '"message":"messages redelivered"' in logged.stdout

@@ -1,5 +1,6 @@
 """The redeliver function: what becomes of spooled messages."""
 
+import io
 import json
 import time
 from dataclasses import dataclass, field
@@ -220,14 +221,15 @@ def test_a_detail_that_sqs_would_not_take_is_made_printable():
     assert world.dead_letters.attributes[0]["detail"] == "bad ??? id"
 
 
-def test_what_is_logged_and_measured_holds_no_event(capfd: pytest.CaptureFixture[str]):
+def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys: pytest.CaptureFixture[str]):
     """Counts, verdicts, times."""
     world = World(edge(Answer(400, {}, problem("0305-400", detail="ada@example.com"))))
 
     world.redeliver(record(message("ada@example.com")))
 
     assert ids(json.loads(world.dead_letters.texts[0])["events"]) == {"ada@example.com"}
-    assert "ada@example.com" not in capfd.readouterr().out
+    assert "messages redelivered" in logged.getvalue()
+    assert "ada@example.com" not in logged.getvalue() + capsys.readouterr().out
 
 
 def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):

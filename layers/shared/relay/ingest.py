@@ -9,7 +9,7 @@ from aws_lambda_powertools.metrics import Metrics
 from relay.campaign import CampaignClient
 from relay.core.report import Report, Trouble
 from relay.core.run import ENDS, RUNNING, SUCCEEDED, Run, is_late, polled, submitted, time_out
-from relay.measure import measure_run
+from relay.measure import count, measure_run
 
 logger = Logger(child=True)
 
@@ -27,6 +27,7 @@ class Ingestor:
     def trigger(self, content: dict[str, Any], deadline: float, metrics: Metrics) -> dict[str, Any]:
         """The run after its submission, by `deadline` (epoch seconds). Past its own deadline nothing is submitted."""
         run = Run.from_json(content)
+        count(metrics, IngestionSubmissions=1)
         if is_late(run, self._now()):
             return _report(time_out(run, self._now()), None, metrics)
         outcome = self._campaign.submit(run.mapping_id, deadline)
@@ -35,6 +36,7 @@ class Ingestor:
     def poll(self, content: dict[str, Any], deadline: float, metrics: Metrics) -> dict[str, Any]:
         """The run after a look at how it stands, by `deadline` (epoch seconds)."""
         run = Run.from_json(content)
+        count(metrics, IngestionPolls=1)
         outcome = self._campaign.status(run.mapping_id, run.request_id, deadline)
         return _report(polled(run, outcome, self._now(), self._first_wait), outcome, metrics)
 

@@ -68,6 +68,7 @@ class IngestApi:
 
     def serve(self, event: dict[str, Any], context: "LambdaContext", metrics: Metrics) -> dict[str, Any]:
         """The answer to a Lambda proxy integration event."""
+        count(metrics, IngestionRequests=1)
         deadline = self._now() + context.get_remaining_time_in_millis() / 1000 - _WORKFLOW_SECONDS
         try:
             request = read_ingest_request(event, self._organization)

@@ -43,8 +43,7 @@ def measure_run(metrics: Metrics, run: "Run", verdict: Verdict | None) -> None:
     """Add what a step of an ingestion's run came to, and at its end the whole of it; `verdict` is on the trouble."""
     count(metrics, SetupErrors=int(verdict is Verdict.SETUP))
     if end := _INGESTION_ENDS.get(run.state):
-        count(metrics, **{end: 1}, RecordsIngested=run.num_records)
-        count(metrics, IngestionPolls=run.polls, UnknownIngestionStatuses=run.unknown_statuses)
+        count(metrics, **{end: 1}, RecordsIngested=run.num_records, UnknownIngestionStatuses=run.unknown_statuses)
         if run.state == "SUCCEEDED" and run.started_by == "schedule":
             count(metrics, ScheduledIngestionsSucceeded=1)
         metrics.add_metric("IngestionDuration", MetricUnit.Seconds, run.ended_at - run.started_at)

@@ -25,6 +25,7 @@ class Planner:
         try:
             runs = plan(content, self._now(), self._usual_deadline, self._first_wait)
         except InvalidInput as error:
+            count(metrics, IngestionInputsRefused=1)
             logger.error("input refused", extra={"problem": str(error)})  # noqa: TRY400 - a sentence says it all
             return {"problem": str(error)}
         count(metrics, IngestionsStarted=len(runs))

@@ -120,7 +120,7 @@ def polled(run: Run, outcome: Report | Trouble, now: float, first_wait: float) -
     if outcome.status is Status.SUCCESS:
         return _end(run, SUCCEEDED, outcome, now)
     if outcome.status is Status.FAILED:
-        return _end(run, FAILED, outcome, now, outcome.info, _advise(outcome))
+        return _end(run, FAILED, outcome, now, outcome.info or "Adobe gives no reason", _advise(outcome))
     if outcome.status is Status.ABORTED:
         return _aborted(run, outcome, now, first_wait)
     unknown = outcome.status is Status.UNKNOWN

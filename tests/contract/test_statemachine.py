@@ -1,0 +1,92 @@
+"""What holds for every state of the ingestion workflow."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from relay.core.plan import LONGEST_DEADLINE
+from relay.core.run import ENDS
+from tests.support import PROJECT, template
+
+TEXT = (PROJECT / "statemachine/ingest.asl.json").read_text()
+MACHINE = json.loads(TEXT)
+RESOURCES = template()["Resources"]
+
+
+def every_state(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, state in machine["States"].items():
+        yield name, state
+        if "ItemProcessor" in state:
+            yield from every_state(state["ItemProcessor"])
+
+
+STATES = dict(every_state(MACHINE))
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+IN_A_RUN = MACHINE["States"]["IngestMappings"]["ItemProcessor"]["States"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_a_timeout_and_retries_by_name_with_jitter(name: str):
+    """And a bounded number of them."""
+    task = TASKS[name]
+
+    assert 0 < task["TimeoutSeconds"] <= 120
+    for retry in task["Retry"]:
+        assert "States.ALL" not in retry["ErrorEquals"]
+        assert retry["JitterStrategy"] == "FULL"
+        assert retry["MaxAttempts"] <= 6
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name in IN_A_RUN])
+def test_no_task_of_a_run_ends_the_other_runs(name: str):
+    """What it cannot retry it catches, and keeps the run as it was."""
+    (catch,) = TASKS[name]["Catch"]
+
+    assert catch["ErrorEquals"] == ["States.ALL"]
+    assert "$states.input" in catch["Output"]
+
+
+@pytest.mark.parametrize("name", [name for name, task in TASKS.items() if "lambda:invoke" in task["Resource"]])
+def test_a_state_is_named_as_its_function(name: str):
+    """And waits longer than the function can take."""
+    function = RESOURCES[f"{name}Function"]["Properties"]
+
+    assert TASKS[name]["Arguments"]["FunctionName"] == f"${{{name}Function}}"
+    assert TASKS[name]["TimeoutSeconds"] > function["Timeout"]
+
+
+def test_every_substitution_is_made():
+    """By the template."""
+    made = RESOURCES["IngestStateMachine"]["Properties"]["DefinitionSubstitutions"]
+
+    assert set(re.findall(r"\$\{(\w+)\}", TEXT)) == set(made)
+
+
+def test_the_machine_ends_after_every_deadline():
+    """With an hour for the last calls and announcements; the deadline of the template is one of those."""
+    deadline = template()["Parameters"]["IngestDeadline"]
+
+    assert MACHINE["TimeoutSeconds"] == LONGEST_DEADLINE + 3600
+    assert deadline["MaxValue"] == LONGEST_DEADLINE
+
+
+def test_every_state_can_be_reached_and_leads_somewhere():
+    """Within its own machine."""
+    for machine in (MACHINE, MACHINE["States"]["IngestMappings"]["ItemProcessor"]):
+        targets = {machine["StartAt"], *re.findall(r'"(?:Next|Default)": "(\w+)"', json.dumps(machine))}
+
+        assert set(machine["States"]) <= targets
+        for state in machine["States"].values():
+            assert {"Next", "Default", "End"} & set(state) or state["Type"] in ("Fail", "Succeed")
+
+
+def test_only_ends_are_announced():
+    """The states that a run goes on from are those that Python knows as no ends."""
+    goes_on = re.findall(r"'(\w+)'", json.dumps(IN_A_RUN["IsIngestFinished"]["Choices"]))
+
+    assert set(goes_on) == {"PENDING", "RUNNING", "UNKNOWN"}
+    assert not ENDS & set(goes_on)
+    assert IN_A_RUN["IsIngestFinished"]["Default"] == "AnnounceEnd"

@@ -1,0 +1,111 @@
+"""Campaign's API, against the sandbox."""
+
+import time
+from typing import Any
+
+import pytest
+
+from local.process import choose_port
+from relay.adapters.campaign import Campaign
+from relay.adapters.http import Http, Timeouts
+from relay.adapters.ims import Ims
+from relay.authorize import Authorizer
+from relay.campaign import CampaignClient
+from relay.core.report import Report, Status, Trouble
+from relay.core.verdict import Verdict
+from tests.support import FakeCredentials, SandboxClient
+
+QUICK = Timeouts(connect=1, read=1)
+
+
+def client_of(
+    sandbox: SandboxClient, url: str | None = None, *, organization: str = "example", in_body: bool = False
+) -> CampaignClient:
+    sandbox.credentials(scopes="openid,AdobeID")
+    authorizer = Authorizer(FakeCredentials(), Ims(sandbox.url, Http(QUICK)), time.time)
+    campaign = Campaign(url or sandbox.url, organization, request_id_in_body=in_body, http=Http(QUICK))
+    return CampaignClient(campaign, authorizer, time.time)
+
+
+def soon() -> float:
+    return time.time() + 10
+
+
+@pytest.mark.parametrize("in_body", [False, True], ids=["query", "body"])
+def test_a_submission_and_its_status(sandbox: SandboxClient, in_body: bool):
+    """With the request id in the query or in a JSON body: Adobe leaves open which."""
+    client = client_of(sandbox, in_body=in_body)
+    sandbox.script("42", status=["success"])
+
+    submitted = client.submit("42", soon())
+    status = client.status("42", "3520", soon())
+
+    assert isinstance(submitted, Report)
+    assert isinstance(status, Report)
+    assert (submitted.status, submitted.request_id) == (Status.SUCCESS, "3520")
+    assert (status.status, status.num_records) == (Status.SUCCESS, 15)
+
+
+@pytest.mark.parametrize("fault", [{"drop": "before"}, {"drop": "after"}, {"delay": 1.5}, {"cut": True}], ids=str)
+def test_a_lost_answer_is_trouble_and_the_request_is_adopted(sandbox: SandboxClient, fault: dict[str, Any]):
+    """The README's rows on connections lost and no answer in time."""
+    client = client_of(sandbox)
+    sandbox.fault(on="ingest", times=1, **fault)
+
+    lost = client.submit("42", soon())
+    again = client.submit("42", soon())
+
+    assert isinstance(lost, Trouble)
+    assert isinstance(again, Report)
+    assert lost.verdict in (Verdict.TRANSIENT, Verdict.UNCERTAIN)
+    assert again.status is (Status.IN_PROGRESS if fault == {"drop": "after"} or "cut" in fault else Status.SUCCESS)
+    assert sandbox.ingestions()["42"]["requestIds"] == [3520]
+
+
+def test_an_adobe_that_cannot_be_reached_is_transient(sandbox: SandboxClient):
+    """The README's row on no connection."""
+    outcome = client_of(sandbox, f"http://127.0.0.1:{choose_port('UNSET')}").submit("42", soon())
+
+    assert isinstance(outcome, Trouble)
+    assert outcome.verdict is Verdict.TRANSIENT
+
+
+def test_ims_that_refuses_us_is_a_matter_of_setup(sandbox: SandboxClient):
+    """Campaign is not asked."""
+    client = client_of(sandbox)
+    sandbox.credentials(client_secrets=["rotated"])
+
+    outcome = client.submit("42", soon())
+
+    assert isinstance(outcome, Trouble)
+    assert (outcome.verdict, "invalid_client" in outcome.reason) == (Verdict.SETUP, True)
+    assert sandbox.statuses("ingest") == []
+
+
+def test_without_an_organization_nothing_is_sent(sandbox: SandboxClient):
+    """And the parameter is named."""
+    outcome = client_of(sandbox, organization="").submit("42", soon())
+
+    assert isinstance(outcome, Trouble)
+    assert "CampaignOrganization" in outcome.reason
+    assert sandbox.statuses("ingest") == []
+
+
+def test_the_token_is_renewed_once(sandbox: SandboxClient):
+    """When Adobe's gateway says that it expired."""
+    client = client_of(sandbox)
+    client.submit("42", soon())
+    sandbox.tokens(expire=True)
+
+    assert isinstance(client.submit("42", soon()), Report)
+    assert sandbox.statuses("token") == [200, 200]
+
+
+def test_a_redirect_is_not_followed(sandbox: SandboxClient):
+    """Our token stays with Adobe."""
+    sandbox.fault(on="ingest", status=302, headers={"Location": f"{sandbox.url}/elsewhere"})
+
+    outcome = client_of(sandbox).submit("42", soon())
+
+    assert isinstance(outcome, Trouble)
+    assert len(sandbox.statuses("ingest")) == 1

@@ -1,0 +1,343 @@
+"""POST and GET …/ingest: Campaign's own form, an execution behind it."""
+
+import io
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from functions.ingest_api.app import handler
+from relay.campaign import CampaignClient
+from relay.core.run import Attempt, Run
+from relay.core.verdict import Answer
+from relay.errors import AdobeError, NoAnswer, WorkflowError
+from relay.ingest_api import IngestApi
+from tests.support import NOW, PROJECT, Clock, FakeAuthorizer, FakeCampaign, context, measured, report
+
+SAMPLE = json.loads((PROJECT / "events/ingest_api.json").read_text())
+OURS = "1800000000000001"
+ENDED = Run("42", "https", int(NOW), int(NOW) + 14_400, "SUCCEEDED", (Attempt("3520", False),), ended_at=int(NOW))
+
+
+@dataclass
+class FakeExecution:
+    status: str = "RUNNING"
+    runs: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass
+class FakeWorkflow:
+    """Executions by name; or it fails."""
+
+    executions: dict[str, FakeExecution] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    fails: bool = False
+
+    def start(self, name: str, content: dict[str, Any]) -> None:
+        if self.fails:
+            raise WorkflowError
+        self.executions.setdefault(name, FakeExecution())
+        self.inputs.setdefault(name, content)
+
+    def find(self, name: str) -> FakeExecution | None:
+        if self.fails:
+            raise WorkflowError
+        return self.executions.get(name)
+
+
+@dataclass
+class FakeUnanswered:
+    """Ids of ours by mapping; or it fails. `rival` is an id that another request claims just before ours."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    fails: bool = False
+    rival: str | None = None
+
+    def find(self, mapping_id: str) -> str | None:
+        if self.fails:
+            raise WorkflowError
+        return self.ids.get(mapping_id)
+
+    def claim(self, mapping_id: str, request_id: str, instead_of: str | None) -> bool:
+        if self.fails:
+            raise WorkflowError
+        if self.rival:
+            self.ids[mapping_id] = self.rival
+        if self.ids.get(mapping_id) not in (None, instead_of):
+            return False
+        self.ids[mapping_id] = request_id
+        return True
+
+
+@dataclass
+class World:
+    """The ingest API and all around it."""
+
+    answers: list[Answer | AdobeError]
+    workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
+    unanswered: FakeUnanswered = field(default_factory=FakeUnanswered)
+
+    def __post_init__(self) -> None:
+        self.campaign = FakeCampaign(self.answers)
+
+    def call(self, event: dict[str, Any], organization: str = "example") -> tuple[int, dict[str, str], Any]:
+        client = CampaignClient(self.campaign, FakeAuthorizer(), Clock(0))
+        api = IngestApi(client, self.workflow, self.unanswered, organization, lambda: OURS, Clock())
+        answer = handler(event, context(), api)
+        return answer["statusCode"], answer["headers"], json.loads(answer["body"])
+
+    def post(self) -> tuple[int, dict[str, str], Any]:
+        return self.call(SAMPLE)
+
+    def get(self, request_id: Any = "3520") -> Any:
+        return self.call({**SAMPLE, "httpMethod": "GET", "queryStringParameters": {"requestId": request_id}})
+
+
+@pytest.mark.parametrize("status", ["Success", "In Progress"])
+def test_a_request_that_adobe_took_is_answered_as_adobe_did_and_followed(status: str):
+    """By an execution that is named for it, so that a second one cannot be started."""
+    world = World([report(status, info="i")])
+
+    assert world.post()[::2] == (200, {"requestId": 3520, "info": "i", "status": status})
+    assert world.workflow.inputs == {
+        "42-3520": {"mappingIds": ["42"], "submitted": {"42": "3520"}, "startedBy": "https"}
+    }
+
+
+def test_a_refusal_is_seen_at_once_and_nothing_is_started():
+    """Adobe's answer."""
+    world = World([report("Failed", 400, info="XDM Mapping ID: 42 is not published")])
+
+    assert world.post()[::2] == (200, {"info": "XDM Mapping ID: 42 is not published", "status": "Failed"})
+    assert world.workflow.inputs == {}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(NoAnswer("no answer in time"), id="no answer"),
+        pytest.param(Answer(503, {}, b""), id="down"),
+        pytest.param(Answer(403, {}, b""), id="refused"),
+        pytest.param(Answer(200, {}, b"<html>"), id="not understood"),
+        pytest.param(report("Success", requestId=None), id="no request id"),
+        pytest.param(report("Paused"), id="unknown status"),
+        pytest.param(report("Aborted"), id="aborted"),
+    ],
+)
+def test_without_an_answer_the_execution_does_the_asking(answer: Answer | AdobeError):
+    """Under an id of ours, which is a number as Adobe's are."""
+    world = World([answer])
+
+    status, _, content = world.post()
+
+    assert (status, content["status"], content["requestId"]) == (200, "In Progress", int(OURS))
+    assert world.workflow.inputs == {f"42-{OURS}": {"mappingIds": ["42"], "startedBy": "https"}}
+
+
+def test_while_an_execution_does_the_asking_nothing_else_is_asked_or_started():
+    """The same id for everybody."""
+    world = World([Answer(503, {}, b"")])
+    first = world.post()
+
+    assert world.post() == first
+    assert len(world.campaign.asked) == 1
+    assert len(world.workflow.inputs) == 1
+
+
+def test_when_that_execution_is_over_adobe_is_asked_again():
+    """Its id is no longer in the way."""
+    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered({"42": "1"}))
+    world.workflow.executions["42-1"] = FakeExecution("FAILED")
+
+    assert world.post()[2]["requestId"] == int(OURS)
+    assert world.unanswered.ids == {"42": OURS}
+
+
+def test_of_two_requests_at_the_same_time_one_id_wins():
+    """And both make sure that its execution is started."""
+    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered(rival="7"))
+
+    assert world.post()[2]["requestId"] == 7
+    assert set(world.workflow.inputs) == {"42-7"}
+
+
+def test_without_its_table_it_serves_all_the_same():
+    """The worst that can happen is a second execution, which adopts the first one's request."""
+    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered(fails=True))
+
+    assert world.post()[2]["requestId"] == int(OURS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [(report("Success"), "Adobe has taken request 3520"), (Answer(503, {}, b""), "Adobe gave no answer")],
+)
+def test_when_the_workflow_cannot_be_started_the_client_hears_what_adobe_has(answer: Answer, words: str):
+    """503, and that a second POST does no harm."""
+    status, headers, content = World([answer], FakeWorkflow(fails=True)).post()
+
+    assert (status, headers["Retry-After"]) == (503, "5")
+    assert words in content["detail"]
+    assert "POST again" in content["detail"]
+
+
+def test_a_mapping_that_adobe_does_not_know_is_a_404():
+    """At once; nothing is started."""
+    world = World([Answer(404, {}, b"RST-360011 An error has occurred")])
+
+    status, _, content = world.post()
+
+    assert (status, content["type"]) == (404, "urn:adobe-relay:no-such-mapping")
+    assert "RST-360011" in content["detail"]
+    assert world.workflow.inputs == {}
+
+
+@pytest.mark.parametrize(
+    ("run", "expected"),
+    [
+        pytest.param(
+            ENDED._replace(info="Mapping Id: 42. ", num_records=15),
+            {"batchId": "", "info": "Mapping Id: 42. ", "numRecords": 15, "status": "Success"},
+            id="succeeded",
+        ),
+        pytest.param(
+            ENDED._replace(state="FAILED", info="Mapping Id: 42. ACP-880096 …", batch_id="01ABC", reason="r"),
+            {"batchId": "01ABC", "info": "Mapping Id: 42. ACP-880096 …", "numRecords": 0, "status": "Failed"},
+            id="failed",
+        ),
+        pytest.param(
+            ENDED._replace(state="FAILED", attempts=(), reason="Adobe does not take the submission"),
+            {"info": "Mapping Id: 42. Adobe does not take the submission", "status": "Failed"},
+            id="never submitted",
+        ),
+        pytest.param(
+            ENDED._replace(state="ABORTED", info="Mapping Id: 42. Ingestion request aborted", reason="r"),
+            {"info": "Mapping Id: 42. Ingestion request aborted", "status": "Aborted"},
+            id="aborted",
+        ),
+        pytest.param(
+            ENDED._replace(state="TIMED_OUT", info="Mapping Id: 42.", reason="No end was told within 60 seconds."),
+            {"info": "Mapping Id: 42. No end was told within 60 seconds.", "status": "Failed"},
+            id="timed out",
+        ),
+    ],
+)
+def test_an_end_is_told_in_campaigns_words(run: Run, expected: dict[str, Any]):
+    """By the id that the client asked for."""
+    world = World([])
+    world.workflow.executions["42-3519"] = FakeExecution("FAILED", [run.as_json()])
+
+    status, _, content = world.get("3519")
+
+    assert status == 200
+    assert set(content) == {"batchId", "info", "numRecords", "requestId", "status"}
+    assert content["requestId"] == 3519
+    assert {name: content[name] for name in expected} == expected
+
+
+def test_a_running_execution_is_in_progress():
+    """In all five fields."""
+    world = World([])
+    world.workflow.executions["42-3520"] = FakeExecution()
+
+    assert world.get()[2] == {
+        "batchId": "", "info": "Mapping Id: 42.", "numRecords": 0, "requestId": 3520, "status": "In Progress"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT", "FAILED"])
+def test_an_execution_that_told_no_end_is_no_success(status: str):
+    """It was stopped, or could not go on."""
+    world = World([])
+    world.workflow.executions["42-3520"] = FakeExecution(status)
+
+    content = world.get()[2]
+
+    assert content["status"] == "Failed"
+    assert status in content["info"]
+
+
+def test_an_id_that_does_not_exist_is_a_404():
+    """As a problem."""
+    status, headers, content = World([]).get("1")
+
+    assert (status, headers["Content-Type"]) == (404, "application/problem+json")
+    assert content["type"] == "urn:adobe-relay:no-such-ingestion"
+
+
+def test_a_workflow_that_cannot_be_read_is_a_503():
+    """To be asked again."""
+    assert World([], FakeWorkflow(fails=True)).get()[0] == 503
+
+
+@pytest.mark.parametrize("content", ['{"requestId": 3520}', '{"requestId": "3520"}'])
+def test_the_request_can_be_named_in_a_json_body(content: str):
+    """As Adobe's page shows it."""
+    world = World([])
+    world.workflow.executions["42-3520"] = FakeExecution()
+
+    assert world.call({**SAMPLE, "httpMethod": "GET", "body": content})[0] == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "{",
+        "[]",
+        "3520",
+        '{"requestId": null}',
+        '{"requestId": true}',
+        '{"requestId": 1.5}',
+        '{"requestId": ""}',
+        '{"requestId": "../1"}',
+        '{"requestId": "1\\n"}',
+        pytest.param('{"requestId": 1%s}' % ("0" * 5000), id="5,000 digits"),
+        pytest.param("[" * 100_000, id="deep nesting"),
+    ],
+)
+def test_a_request_that_is_not_named_is_a_400(content: str | None):
+    """Whatever the body is."""
+    status, _, problem = World([]).call({**SAMPLE, "httpMethod": "GET", "body": content})
+
+    assert (status, problem["type"]) == (400, "urn:adobe-relay:invalid-request-id")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "status"),
+    [
+        ({"organization": "other", "mappingId": "42"}, 403),
+        ({"organization": "", "mappingId": "42"}, 403),
+        ({"mappingId": "42"}, 403),
+        (None, 403),
+        ({"organization": "example", "mappingId": "4/2"}, 400),
+        ({"organization": "example", "mappingId": ".."}, 400),
+        ({"organization": "example", "mappingId": "42\n"}, 400),
+        ({"organization": "example", "mappingId": "42-1"}, 400),
+        ({"organization": "example", "mappingId": "4" * 40}, 400),
+        ({"organization": "example"}, 400),
+    ],
+)
+def test_a_path_that_is_not_ours_is_refused(parameters: dict[str, str] | None, status: int):
+    """Nothing is asked, nothing started."""
+    world = World([report("Success")])
+
+    assert world.call({**SAMPLE, "pathParameters": parameters})[0] == status
+    assert (world.campaign.asked, world.workflow.inputs) == ([], {})
+
+
+def test_without_an_organization_nothing_is_served():
+    """The operator has not set ingestion up."""
+    assert World([]).call(SAMPLE, organization="")[0] == 403
+
+
+def test_requests_are_measured_and_logged(logged: io.StringIO, capsys: pytest.CaptureFixture[str]):
+    """By mapping and request."""
+    World([report("Success", info="ada@example.com")]).post()
+
+    (line,) = map(json.loads, logged.getvalue().splitlines())
+    assert measured(capsys.readouterr().out) == {"IngestionRequests": 1}
+    assert (line["mappingId"], line["requestId"], line["status"]) == ("42", 3520, "Success")
+    assert "ada@example.com" not in logged.getvalue()
