@@ -9,17 +9,17 @@ export SAM_CLI_TELEMETRY = 0
 
 UV = .local/uv/bin/uv
 SYNC = $(UV) sync --quiet --locked --python "$(PYTHON)"
-SETUP = .venv/.synced .venv-emulator/.synced
+SETUP = .venv/.synced .venv-emulator/.synced .venv-audit/.synced
 RUN = .venv/bin/python -m
 UNIT_AND_CONTRACT = tests/unit tests/contract
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo start logs test check bench format lock clean
+.PHONY: help setup demo start logs test check fuzz bench format lock clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
 
-setup: $(SETUP) ## make the two locked environments
+setup: $(SETUP) ## make the locked environments
 
 demo: $(SETUP) ## send a batch through the whole stack on this machine, and stop
 	@$(RUN) local demo
@@ -39,6 +39,9 @@ check: $(SETUP) ## what takes seconds: ruff, mypy, unit and contract tests
 	@$(RUN) mypy
 	@$(RUN) pytest $(UNIT_AND_CONTRACT)
 
+fuzz: $(SETUP) ## hostile input for a quarter of an hour, against the parsers and the deployed stack
+	@FUZZ_EXAMPLES=3000 $(RUN) pytest tests/unit/test_hostile_input.py tests/stack/test_fuzz.py --timeout 3600
+
 bench: $(SETUP) ## what serving costs, as ratios
 	@PYTHONPATH=.:layers/shared $(RUN) benchmarks
 
@@ -51,7 +54,7 @@ lock: $(UV) ## lock the newest versions that pyproject.toml allows
 	@$(MAKE) --no-print-directory layers/shared/requirements.txt
 
 clean: ## remove everything that make made
-	rm -rf .local .venv .venv-emulator .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .local .venv .venv-emulator .venv-audit .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 layers/shared/requirements.txt: uv.lock | $(UV)
@@ -68,6 +71,6 @@ $(UV):
 	@$(SYNC)
 	@touch $@
 
-.venv-emulator/.synced: uv.lock | $(UV)
-	@UV_PROJECT_ENVIRONMENT=.venv-emulator $(SYNC) --only-group emulator
+.venv-%/.synced: uv.lock | $(UV)
+	@UV_PROJECT_ENVIRONMENT=.venv-$* $(SYNC) --only-group $*
 	@touch $@

@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 
-from local.emulator import set_concurrency, set_gateway_responses
+from local.emulator import allow_plain_http, set_concurrency, set_gateway_responses
 from local.process import LocalError, choose_port, running
 from local.sandbox.accounts import DEFAULT_CREDENTIALS
 from local.sandbox.campaign import ORGANIZATION
@@ -105,6 +105,13 @@ def stack() -> Iterator[Stack]:
             _deploy(logs, aws_url, addresses, credentials, organization)
         outputs = _read_outputs(aws_url)
         api_url, api_key = _open_endpoint(aws_url, outputs)
+        queues = ("SpoolUrl", "DeadLettersUrl", "ScheduleDeadLettersUrl")
+        allow_plain_http(
+            client("sqs", aws_url),
+            client("sns", aws_url),
+            [outputs[name] for name in queues],
+            outputs["AlarmTopicArn"],
+        )
         set_concurrency(client("lambda", aws_url))
         yield Stack(
             api_url=api_url,

@@ -90,7 +90,7 @@ def checkout(tmp_path: Path) -> Path:
     for name in listed.stdout.splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(PROJECT / name, copy / name)
-    for name in (".venv", ".venv-emulator"):
+    for name in (".venv", ".venv-emulator", ".venv-audit"):
         (copy / name).symlink_to(PROJECT / name)
     (copy / ".local").mkdir()
     (copy / ".local/uv").symlink_to(PROJECT / ".local/uv")
