@@ -14,6 +14,7 @@ import requests
 from local.process import wait_until
 from local.stack import Stack, client
 from local.stack import stack as deployed
+from tests.openapi import check
 from tests.support import DATASTREAM, PROJECT, SandboxClient
 
 os.environ["SFN_WAIT_SCALE"] = "0.02"  # five minutes are six seconds
@@ -21,7 +22,7 @@ os.environ["SFN_WAIT_SCALE"] = "0.02"  # five minutes are six seconds
 
 @dataclass(frozen=True)
 class Relay:
-    """A client of the deployed API, with a key."""
+    """A client of the deployed API, with a key; every answer is one that docs/openapi.yaml describes."""
 
     stack: Stack
 
@@ -31,7 +32,8 @@ class Relay:
         body = {"data": content} if isinstance(content, bytes) else {"json": content}
         sent = {"x-api-key": self.stack.api_key, "Content-Type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        return requests.post(f"{self.stack.api_url}/ee/v2/collect?{query}", headers=sent, timeout=40, **body)
+        answer = requests.post(f"{self.stack.api_url}/ee/v2/collect?{query}", headers=sent, timeout=40, **body)
+        return check(answer, self.stack.api_url)
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,7 @@ import requests
 
 from local.process import wait_until
 from local.stack import Stack, client
+from tests.openapi import check
 from tests.stack.conftest import messages
 from tests.support import PROJECT, SandboxClient
 
@@ -141,13 +142,18 @@ class Workflow:
         return self.end(self.start(content))
 
     def post(self, mapping_id: str, **headers: str) -> requests.Response:
-        return requests.post(self.url(mapping_id), headers=self._headers(headers), timeout=40)
+        return self._check(requests.post(self.url(mapping_id), headers=self._headers(headers), timeout=40))
 
     def get(self, mapping_id: str, request_id: Any, **content: Any) -> requests.Response:
         params = {} if request_id is None else {"requestId": request_id}
-        return requests.get(
+        answer = requests.get(
             self.url(mapping_id), params=params, headers=self._headers({}), json=content or None, timeout=40
         )
+        return self._check(answer)
+
+    def _check(self, answer: requests.Response) -> requests.Response:
+        """Every answer is one that docs/openapi.yaml describes."""
+        return check(answer, self._stack.api_url)
 
     def url(self, mapping_id: str) -> str:
         return (
