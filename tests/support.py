@@ -254,6 +254,10 @@ class SandboxClient:
     def tokens(self, **change: Any) -> None:
         self._call("POST", "/tokens", change)
 
+    def minted(self) -> list[str]:
+        """Every token that has not been revoked."""
+        return self._call("GET", "/tokens").json()
+
     def credentials(self, **change: Any) -> None:
         self._call("PUT", "/credentials", change)
 

@@ -1,11 +1,14 @@
 """The sandbox over HTTP: Adobe's three APIs, and `/_sandbox` to set faults and to see what was taken.
 
+`{authorization}` in an ordered body becomes what the caller sent as that header.
+
 POST   /_sandbox/faults               order a fault (see faults.py)
 GET    /_sandbox/faults               those in force, `times` counting down
 DELETE /_sandbox/faults               end all faults
 GET    /_sandbox/collected            what Edge took: [{requestId, datastreamId, bytes, events}]
 GET    /_sandbox/count                of events that Edge took
 GET    /_sandbox/requests             every request to Adobe's APIs: [{endpoint, status}]; status null: dropped
+GET    /_sandbox/tokens               all that are minted and not revoked
 POST   /_sandbox/tokens               {"lifetime": seconds} | {"expire": true} | {"revoke": true}
 PUT    /_sandbox/credentials          {client_id, client_secrets: […], org_id, scopes}
 PUT    /_sandbox/ingestions/<mapping> {"submit": […], "status": […]} (see campaign.py)
@@ -111,8 +114,9 @@ class Sandbox:
         self.requests.append({"endpoint": endpoint, "status": None if fault.drop else reply and reply.status})
         if fault.drop or reply is None:
             return Dropped()
+        body = reply.encoded().replace(b"{authorization}", request.headers.get("authorization", "").encode())
         return (Cut if fault.cut else Response)(
-            reply.encoded(), reply.status, {"Content-Type": "application/json", **reply.headers}
+            body, reply.status, {"Content-Type": "application/json", **reply.headers}
         )
 
     def _faulty_reply(self, fault: Fault, request: Request, body: bytes) -> Reply | None:
@@ -231,6 +235,7 @@ def _control_routes(sandbox: Sandbox) -> list[Route]:
         Route("/_sandbox/collected", reading(lambda: sandbox.edge.taken), methods=["GET"]),
         Route("/_sandbox/collected", changing(sandbox.forget), methods=["DELETE"]),
         Route("/_sandbox/requests", reading(lambda: sandbox.requests), methods=["GET"]),
+        Route("/_sandbox/tokens", reading(lambda: list(sandbox.accounts.expiry_by_token)), methods=["GET"]),
         Route("/_sandbox/tokens", changing(change_tokens), methods=["POST"]),
         Route("/_sandbox/credentials", changing(change_credentials), methods=["PUT"]),
         Route("/_sandbox/ingestions", reading(ingestions), methods=["GET"]),

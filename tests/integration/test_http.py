@@ -5,6 +5,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import trustme
@@ -325,3 +326,38 @@ def test_two_lengths_of_one_answer_leave_it_in_doubt():
     lengths = b"HTTP/1.1 202 X\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nok"
     with server(answering(lengths)) as url, pytest.raises(NoAnswer):
         get(url)
+
+
+def test_an_expired_certificate_is_a_matter_of_setup(monkeypatch: pytest.MonkeyPatch):
+    """Although its authority is trusted; the reason says where to look."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    expired = datetime.now(UTC) - timedelta(days=1)
+    authority.issue_cert("127.0.0.1", not_after=expired).configure_cert(tls)
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), tls.wrap_socket(connection, server_side=True) as secured:
+            read_request(secured)
+
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", bundle)
+        with server(serve) as url, pytest.raises(SetupError, match="certificate"):
+            get(url.replace("http://", "https://"))
+
+
+def test_more_than_the_length_of_an_answer_is_not_taken_for_the_next_one():
+    """A Content-Length that is too short leaves bytes behind; they are no answer to anything."""
+    lie = b"HTTP/1.1 202 X\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 X\r\nContent-Length: 0\r\n\r\n"
+    with server(answering(lie)) as url:
+        http = Http(QUICK)
+        answers = [get(url, http) for _ in range(3)]
+
+    assert [(answer.status, answer.body) for answer in answers] == [(202, b"ok")] * 3
+
+
+def test_an_answer_that_quotes_our_token_is_not_passed_on():
+    """Its status counts; what it says could reach a client."""
+    with server(answering(b"HTTP/1.1 400 X\r\nContent-Length: 18\r\n\r\nyour secret-token!")) as url:
+        answer = Http(QUICK).request("GET", url, within=5, headers={"Authorization": "Bearer secret-token"})
+
+    assert (answer.status, answer.body) == (400, b"")

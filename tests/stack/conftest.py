@@ -1,5 +1,6 @@
 """The deployed template, once for all stack tests, and a sandbox that is as good as new for every one of them."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -79,6 +80,17 @@ def messages(queue_url: str, stack: Stack) -> list[dict[str, Any]]:
         for message in received:
             sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
     return found
+
+
+def open_queue(stack: Stack, name: str, service: str) -> tuple[str, str]:
+    """URL and ARN of a new queue that the service may send to."""
+    sqs = client("sqs", stack.aws_endpoint_url)
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sqs:SendMessage", "Resource": arn}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
+    return url, arn
 
 
 @pytest.fixture

@@ -276,4 +276,9 @@ def test_the_sample_events_work_with_sam_remote_invoke(stack: Stack, sandbox: Sa
     assert invoke("TriggerIngest", "events/trigger_ingest.json")["state"] in ("RUNNING", "TIMED_OUT")
     assert invoke("PollIngest", "events/poll_ingest.json")["polls"] == 1
     assert invoke("IngestApi", "events/ingest_api.json")["statusCode"] == 200
+    schedule = json.loads((PROJECT / "events/schedule.json").read_text())
+    sfn = client("stepfunctions", stack.aws_endpoint_url)
+    started = sfn.start_execution(stateMachineArn=stack.state_machine_arn, input=json.dumps(schedule))
+    arn = started["executionArn"]
+    wait_until(lambda: sfn.describe_execution(executionArn=arn)["status"] == "SUCCEEDED", "the execution has not ended")
     wait_until(lambda: len(sandbox.events()) == 3, "events are missing")

@@ -17,7 +17,7 @@ import requests
 from local.process import wait_until
 from local.stack import Stack, client
 from tests.openapi import check
-from tests.stack.conftest import messages
+from tests.stack.conftest import messages, open_queue
 from tests.support import PROJECT, SandboxClient
 
 README = (PROJECT / "README.md").read_text()
@@ -167,17 +167,6 @@ class Workflow:
 @pytest.fixture(scope="module")
 def workflow(stack: Stack) -> Workflow:
     return Workflow(stack)
-
-
-def open_queue(stack: Stack, name: str, service: str) -> tuple[str, str]:
-    """URL and ARN of a new queue that the service may send to."""
-    sqs = client("sqs", stack.aws_endpoint_url)
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sqs:SendMessage", "Resource": arn}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    return url, arn
 
 
 @pytest.fixture(scope="module")

@@ -51,8 +51,9 @@ class Http:
         params: Mapping[str, str] | None = None,
         data: bytes | Mapping[str, str] | None = None,
     ) -> Answer:
-        """The answer, with at most `within` seconds spent; a body that is cut off, too long or too slow comes as empty.
+        """The answer, with at most `within` seconds spent.
 
+        A body that is cut off, too long or too slow, or that quotes our token, comes as empty.
         Raises SetupError, Unreachable or NoAnswer.
         """
         deadline = self._now() + within
@@ -68,6 +69,8 @@ class Http:
                     response.raw.close()
                     raise NoAnswer("an interim answer and no final one")
                 body = self._read(response, deadline)
+            if _quotes_token(body, headers):  # parts of it may be passed on: to clients, histories, messages
+                body = b""
         except RequestException as error:
             raise _translate(error) from error
         finally:
@@ -84,6 +87,11 @@ class Http:
         except (urllib3.exceptions.HTTPError, OSError):
             return b""
         return bytes(body)
+
+
+def _quotes_token(body: bytes, headers: Mapping[str, str]) -> bool:
+    token = headers.get("Authorization", "").removeprefix("Bearer ")
+    return bool(token) and token.encode() in body
 
 
 def _translate(error: RequestException) -> AdobeError:

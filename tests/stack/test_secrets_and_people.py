@@ -1,0 +1,154 @@
+"""Canaries: secrets, tokens, identities and payloads that go through every error path and must be found nowhere."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from local.logs import function_logs
+from local.process import wait_until
+from local.sandbox.accounts import DEFAULT_CREDENTIALS
+from local.stack import Stack, client
+from tests.stack.conftest import Relay, messages, open_queue
+from tests.support import SandboxClient, event
+
+IDENTITY = f"canary-{uuid.uuid4()}@example.com"
+PAYLOAD = f"canary-{uuid.uuid4()}"
+EDGE_ERROR = "https://ns.adobe.com/aep/errors/EXEG-"
+
+
+def canaries() -> dict[str, Any]:
+    return {"events": [event(IDENTITY, data={"note": PAYLOAD}), event(f"{IDENTITY}2", text=PAYLOAD)]}
+
+
+def faults() -> Iterator[dict[str, Any]]:
+    """Adobe in trouble, quoting what it was sent, and who sent it."""
+    words = f"{IDENTITY} {PAYLOAD} {{authorization}}"
+    for code in ("0104-422", "0305-400", "0109-408", "0503-401", "0501-401", "0201-503", "0001-500", "0100-500"):
+        body = {"type": EDGE_ERROR + code, "status": int(code[-3:]), "title": words, "detail": words}
+        yield {"on": "collect", "status": int(code[-3:]), "body": body}
+    for status in (200, 207, 400, 401, 403, 404, 429, 502, 500, 503, 504):  # never five in a row that open the breaker
+        yield {"on": "collect", "status": status, "body": words}
+        yield {"on": "collect", "status": status, "body": {"error_code": words, "message": words}}
+    yield {"on": "collect", "status": 207, "body": {"errors": [{"title": words, "detail": words}], "warnings": [words]}}
+    yield {"on": "collect", "status": 302, "headers": {"Location": f"http://127.0.0.1:1/?{IDENTITY}"}}
+    yield {"on": "collect", "drop": "before"}
+    yield {"on": "collect", "drop": "after"}
+    yield {"on": "collect", "cut": True}
+
+
+def ingest_faults() -> Iterator[Any]:
+    """The same of Campaign, whose `info` may go to operators, but not with our token in it."""
+    words = f"{IDENTITY} {PAYLOAD} {{authorization}}"
+    for status in (200, 401, 403, 404, 429, 500, 503):
+        yield {"status": status, "body": words}
+        yield {"status": status, "body": {"error_code": words, "message": words, "code": words}}
+        yield {"status": status, "body": {"status": words, "info": "{authorization}", "requestId": words}}
+    yield {"status": 200, "body": {"status": "Failed", "info": "Authorization: {authorization}"}}
+
+
+@pytest.fixture
+def told(stack: Stack) -> list[str]:
+    """URLs of queues that get every EventBridge event of the relay, and everything that is sent to the topic."""
+    events, sns = client("events", stack.aws_endpoint_url), client("sns", stack.aws_endpoint_url)
+    event_queue, event_arn = open_queue(stack, "canary-events", "events.amazonaws.com")
+    events.put_rule(Name="canary-events", EventPattern=json.dumps({"source": ["adobe.relay"]}))
+    events.put_targets(Rule="canary-events", Targets=[{"Id": "queue", "Arn": event_arn}])
+    topic_queue, topic_arn = open_queue(stack, "canary-messages", "sns.amazonaws.com")
+    (topic,) = (found["TopicArn"] for found in sns.list_topics()["Topics"] if "AlarmTopic" in found["TopicArn"])
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=topic_arn)
+    return [event_queue, topic_queue]
+
+
+def written(stack: Stack, told: list[str], answers: list[requests.Response]) -> Iterator[tuple[str, str]]:
+    """(where, what) of everything that the stack wrote, but for events on queues, which is where they belong."""
+    yield "function logs and metrics", "\n".join(function_logs(stack.aws_endpoint_url))
+    for file in stack.logs.rglob("*"):
+        if file.is_file():
+            yield f"log {file.name}", file.read_text(errors="replace")
+    for url in told:
+        yield f"queue {url.rpartition('/')[2]}", json.dumps(messages(url, stack))
+    for answer in answers:
+        yield "answer", f"{answer.text} {answer.headers}"
+    sfn = client("stepfunctions", stack.aws_endpoint_url)
+    for page in sfn.get_paginator("list_executions").paginate(stateMachineArn=stack.state_machine_arn):
+        for execution in page["executions"]:
+            arn = execution["executionArn"]
+            history = sfn.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+            described = sfn.describe_execution(executionArn=arn)
+            yield f"execution {arn}", json.dumps([history, described], default=str)
+    metrics = client("cloudwatch", stack.aws_endpoint_url).list_metrics()["Metrics"]
+    yield "metrics", json.dumps(metrics)
+
+
+def test_nothing_secret_or_personal_is_written_anywhere(
+    stack: Stack, relay: Relay, sandbox: SandboxClient, told: list[str]
+):
+    """Logs, metrics, error answers, histories, events, messages; after a run through every error path."""
+    relay.post(canaries())
+    answers: list[requests.Response] = []
+    for fault in faults():
+        sandbox.fault(**fault, times=1)
+        answers.append(relay.post(canaries()))
+        sandbox.end_faults()
+    for content in (f'{{"events": ["{IDENTITY}",', json.dumps({IDENTITY: PAYLOAD}), json.dumps({"events": [IDENTITY]})):
+        answers.append(relay.post(content.encode()))  # noqa: PERF401 - a request is no comprehension
+    answers.append(relay.post(canaries(), x_api_key=PAYLOAD))
+    answers.append(relay.post(canaries(), query=f"datastreamId=d&requestId={PAYLOAD} x"))
+    ims_refusals(sandbox, relay, answers)
+    executions = ingest(stack, sandbox, answers)
+    wait_until(lambda: not running(stack, executions), "executions do not end", 120)
+
+    tokens = sandbox.minted()
+    secrets = [DEFAULT_CREDENTIALS["client_secret"], stack.api_key, *tokens]
+    # Edge's words about a client's own event go back to that client, and nowhere else.
+    people = [IDENTITY, PAYLOAD]
+    found = {
+        (where, canary)
+        for where, text in written(stack, told, answers)
+        for canary in [*secrets, *(people if where != "answer" else [])]
+        if canary in text
+    }
+    assert len(tokens) > 1
+    assert found == set()
+
+
+def ims_refusals(sandbox: SandboxClient, relay: Relay, answers: list[requests.Response]) -> None:
+    secret = DEFAULT_CREDENTIALS["client_secret"]
+    for body in ({"error": secret, "error_description": secret}, {"error": "invalid_client"}, f"<html>{secret}</html>"):
+        sandbox.tokens(expire=True)
+        sandbox.fault(on="token", status=400, body=body, times=1)
+        answers.append(relay.post(canaries()))
+        sandbox.end_faults()
+
+
+def ingest(stack: Stack, sandbox: SandboxClient, answers: list[requests.Response]) -> list[str]:
+    """Every trouble to POST and to GET, by workflow and over HTTPS."""
+    sfn = client("stepfunctions", stack.aws_endpoint_url)
+    mapping_ids = []
+    for number, answer in enumerate(ingest_faults()):
+        for kind in ("submit", "status"):
+            mapping_id = f"canary_{kind}_{number}"
+            usual = "submitted" if kind == "submit" else "success"
+            sandbox.script(mapping_id, **{kind: [answer, usual]})
+            mapping_ids.append(mapping_id)
+    for mapping_id in mapping_ids[::5]:
+        url = f"{stack.api_url}/{stack.organization}/campaign/dataIngestion/xdmIngestion/{mapping_id}/ingest"
+        headers = {"x-api-key": stack.api_key}
+        answers.append(requests.post(url, headers=headers, timeout=40))
+        answers.append(requests.get(url, headers=headers, params={"requestId": PAYLOAD}, timeout=40))
+    groups = [mapping_ids[start : start + 25] for start in range(0, len(mapping_ids), 25)]
+    return [
+        sfn.start_execution(
+            stateMachineArn=stack.state_machine_arn, input=json.dumps({"mappingIds": group, "deadlineSeconds": 60})
+        )["executionArn"]
+        for group in groups
+    ]
+
+
+def running(stack: Stack, executions: list[str]) -> bool:
+    sfn = client("stepfunctions", stack.aws_endpoint_url)
+    return any(sfn.describe_execution(executionArn=arn)["status"] == "RUNNING" for arn in executions)
