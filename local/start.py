@@ -55,7 +55,7 @@ def _guide(running: Stack) -> str:
         f"  all of it {STACK_FILE.relative_to(PROJECT)}",
         "",
         "Send a batch:",
-        f'  curl -i -X POST "{running.api_url}/ee/v2/collect?dataStreamId=my-datastream" \\',
+        f'  curl -i --retry 5 -X POST "{running.api_url}/ee/v2/collect?dataStreamId=my-datastream" \\',
         f'    -H "x-api-key: {running.api_key}" -H "Content-Type: application/json" \\',
         f"    -d '{json.dumps({'events': [_EVENT]})}'",
     ]
@@ -63,8 +63,8 @@ def _guide(running: Stack) -> str:
     lines += [
         "",
         "Start an ingestion of mapping 42, and ask how it stands (with the requestId that the first answers):",
-        f'  curl -i -X POST "{ingest}" -H "x-api-key: {running.api_key}"',
-        f'  curl -i "{ingest}?requestId=3520" -H "x-api-key: {running.api_key}"',
+        f'  curl -i --retry 5 -X POST "{ingest}" -H "x-api-key: {running.api_key}"',
+        f'  curl -i --retry 5 "{ingest}?requestId=3520" -H "x-api-key: {running.api_key}"',
     ]
     if running.is_adobe_the_sandbox:
         lines += [

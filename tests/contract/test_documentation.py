@@ -22,8 +22,9 @@ COMMANDS = {
     "sam deploy --guided": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "curl": "tests/stack/test_collect.py::test_the_readmes_curl_command_works",
     "curl …/ingest": "tests/stack/test_ingest.py::test_the_readmes_curl_commands_work",
-    "aws stepfunctions": "tests/stack/test_ingest.py::test_the_readmes_command_starts_an_execution",
+    "aws stepfunctions": "tests/stack/test_operations.py::test_the_readmes_command_starts_an_execution",
     "python -m tools.dead_letters --help": "tests/stack/test_nothing_is_lost.py::test_a_dead_letter_is_replayed",
+    "openapi-python-client generate": "tests/stack/test_operations.py::test_the_readmes_client_works",
     "make test": ".ci/run",
     "make check": ".ci/run",
 }
@@ -43,7 +44,8 @@ def short(command: str) -> str:
     """The name under which COMMANDS has it."""
     if command.startswith("curl"):
         return "curl …/ingest" if "/ingest" in command else "curl"
-    return "aws stepfunctions" if command.startswith("aws stepfunctions") else command
+    names = ("aws stepfunctions", "openapi-python-client generate")
+    return next((name for name in names if command.startswith(name)), command)
 
 
 @pytest.mark.parametrize(("command", "where"), COMMANDS.items())

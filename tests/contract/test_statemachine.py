@@ -90,3 +90,20 @@ def test_only_ends_are_announced():
     assert set(goes_on) == {"PENDING", "RUNNING", "UNKNOWN"}
     assert not ENDS & set(goes_on)
     assert IN_A_RUN["IsIngestFinished"]["Default"] == "AnnounceEnd"
+
+
+def test_an_end_that_could_not_be_announced_fails_the_execution():
+    """And its cause says so, although the ingestion succeeded."""
+    (catch,) = IN_A_RUN["AnnounceEnd"]["Catch"]
+
+    assert "'unannounced': true" in catch["Output"]
+    assert "unannounced = true" in MACHINE["States"]["IsEveryIngestSucceeded"]["Choices"][0]["Condition"]
+    assert "could not be announced" in MACHINE["States"]["IngestFailed"]["Cause"]
+
+
+def test_a_submission_whose_function_failed_is_in_doubt():
+    """Adobe may have taken it before the function died."""
+    (catch,) = IN_A_RUN["TriggerIngest"]["Catch"]
+
+    assert "'doubts': $states.input.doubts + 1" in catch["Output"]
+    assert IN_A_RUN["WaitAfterFailure"]["Seconds"] >= 300

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from relay.wiring import EDGE_TIMEOUTS, IMS_TIMEOUTS
+from relay.ingest_api import WORKFLOW_SECONDS
+from relay.wiring import CAMPAIGN_TIMEOUTS, EDGE_TIMEOUTS, IMS_TIMEOUTS
 from tests.support import PROJECT, template
 
 TEMPLATE = template()
@@ -108,6 +109,19 @@ def test_the_schedule_is_all_parameters_and_loses_no_start():
     assert schedule["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["ScheduleDeadLetters", "Arn"]}}
 
 
+NAMES = ("Name", "LogGroupName", "QueueName", "TableName", "TopicName", "FunctionName", "StateMachineName")
+
+
+def test_a_stack_is_not_in_the_way_of_another_one():
+    """Two of them, one for tests, say: what has a name of its own has the stack's in it."""
+    properties = [resource.get("Properties", {}) for resource in TEMPLATE["Resources"].values()]
+    properties += [event["Properties"] for found in properties for event in found.get("Events", {}).values()]
+    named = [found[name] for found in properties for name in NAMES if name in found]
+
+    assert len(named) > len(FUNCTIONS)
+    assert [value for value in named if "${AWS::StackName}" not in str(value)] == []
+
+
 def references(node: Any) -> list[Any]:
     if isinstance(node, dict):
         return [node] * ("Ref" in node) + [found for value in node.values() for found in references(value)]
@@ -146,7 +160,9 @@ def test_every_alarm_tells_somebody_what_happened(name: str):
 
     assert alarm["AlarmActions"] == [{"Ref": "AlarmTopic"}]
     assert alarm["AlarmDescription"].endswith(".")
-    assert alarm["TreatMissingData"] == ("breaching" if name == "NoIngestSucceededAlarm" else "notBreaching")
+    silence = name == "NoIngestSucceededAlarm"
+    assert alarm["TreatMissingData"] == ("breaching" if silence else "notBreaching")
+    assert alarm["ComparisonOperator"] == ("LessThanThreshold" if silence else "GreaterThanThreshold")
 
 
 def test_what_must_not_go_unnoticed_has_an_alarm():
@@ -190,12 +206,23 @@ def test_functions_are_not_built(name: str):
     assert FUNCTIONS[name]["Metadata"]["SkipBuild"] is True
 
 
-def test_a_function_behind_the_api_answers_before_api_gateway_gives_up():
+@pytest.mark.parametrize("name", ["CollectFunction", "IngestApiFunction"])
+def test_a_function_behind_the_api_answers_before_api_gateway_gives_up(name: str):
     """And its remote calls end before the function does: one try, with a token to mint."""
-    timeout = FUNCTIONS["CollectFunction"]["Properties"]["Timeout"]
+    timeout = FUNCTIONS[name]["Properties"]["Timeout"]
 
     assert timeout < API_GATEWAY_SECONDS
     assert sum((EDGE_TIMEOUTS.connect, EDGE_TIMEOUTS.read, IMS_TIMEOUTS.connect, IMS_TIMEOUTS.read)) < timeout
+    assert 5 <= WORKFLOW_SECONDS < timeout / 2  # for four calls of AWS
+
+
+@pytest.mark.parametrize("name", ["TriggerIngestFunction", "PollIngestFunction"])
+def test_a_function_of_the_workflow_outlasts_adobes_gateway(name: str):
+    """Which gives up after a minute; before that a submission is in doubt for nothing."""
+    timeout = FUNCTIONS[name]["Properties"]["Timeout"]
+
+    assert CAMPAIGN_TIMEOUTS.read > 60
+    assert sum((CAMPAIGN_TIMEOUTS.connect, CAMPAIGN_TIMEOUTS.read, IMS_TIMEOUTS.connect, IMS_TIMEOUTS.read)) < timeout
 
 
 def test_every_caller_needs_a_key():

@@ -145,28 +145,6 @@ def test_another_path_is_a_404(stack: Stack):
     assert (answer.status_code, answer.json()["type"]) == (404, "urn:adobe-relay:no-such-resource")
 
 
-def test_a_caller_with_a_key_of_its_own_is_throttled_by_its_own_plan(
-    relay: Relay, sandbox: SandboxClient, stack: Stack
-):
-    """429 with Retry-After; the others are not affected."""
-    apigateway = client("apigateway", stack.aws_endpoint_url)
-    *_, api_id, stage = stack.api_url.split("/")
-    plan = apigateway.create_usage_plan(
-        name="kiosk", apiStages=[{"apiId": api_id, "stage": stage}], throttle={"rateLimit": 0.01, "burstLimit": 1}
-    )
-    key = apigateway.create_api_key(name="kiosk", enabled=True)
-    apigateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
-
-    answers = [relay.post(batch(name), x_api_key=key["value"]) for name in "ab"]
-    other = relay.post(batch("c"))
-
-    assert [answer.status_code for answer in answers] == [202, 429]
-    assert answers[1].json()["type"] == "urn:adobe-relay:throttled"
-    assert answers[1].headers["Retry-After"] == "1"
-    assert other.status_code == 202
-    assert sandbox.arrived("a", "c")
-
-
 def test_events_of_an_outage_arrive_when_it_is_over(relay: Relay, sandbox: SandboxClient, stack: Stack):
     """The client hears 202 all the time, and every event arrives exactly once."""
     sandbox.fault(on="collect", status=503)
@@ -203,26 +181,6 @@ def test_edge_that_does_not_answer_in_time_costs_no_event(relay: Relay, sandbox:
     assert answer.status_code == 202
     wait_until(lambda: len(sandbox.events()) == 2, "one of the two is missing", 60)
     assert sandbox.events()[0] == sandbox.events()[1]
-
-
-def test_expired_tokens_and_a_rotated_secret_cost_no_event(relay: Relay, sandbox: SandboxClient, stack: Stack):
-    """No restart: the next token is minted with the secret that is in Secrets Manager then."""
-    relay.post(batch("a"))
-    secrets = client("secretsmanager", stack.aws_endpoint_url)
-    (secret,) = secrets.list_secrets()["SecretList"]
-    before = secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"]
-    sandbox.credentials(client_secrets=["rotated"])
-    sandbox.tokens(expire=True)
-
-    secrets.put_secret_value(
-        SecretId=secret["ARN"], SecretString=json.dumps(json.loads(before) | {"client_secret": "rotated"})
-    )
-    rotated = relay.post(batch("b"))
-
-    secrets.put_secret_value(SecretId=secret["ARN"], SecretString=before)
-    sandbox.credentials(client_secrets=["sandbox-secret"])
-    assert rotated.status_code == 202
-    assert sandbox.arrived("a", "b")
 
 
 def test_a_repeated_request_gets_its_first_answer_and_sends_nothing(relay: Relay, sandbox: SandboxClient):

@@ -56,7 +56,7 @@ POST_CASES = {
     "In Progress": Case("SUCCEEDED", submit=("in_progress",)),
     "Failed, not stopped": Case("FAILED", submit=("not_stopped",)),
     "Failed, not published": Case("FAILED", submit=("not_published",)),
-    "no request id once": Case("SUCCEEDED", 2, (NO_ID, "submitted")),
+    "no request id": Case("FAILED", submit=(NO_ID,)),
     "unknown status once": Case("SUCCEEDED", 2, (UNKNOWN, "submitted")),
     **{
         f"{name} once": Case("SUCCEEDED", 2, (TROUBLES[name], "submitted"))
@@ -64,10 +64,10 @@ POST_CASES = {
     },
     "401": Case("FAILED", None, (EXPIRED,)),  # while new tokens are refused, Adobe is spared for seconds
     **{
-        name: Case("FAILED", 5, (TROUBLES[name],))
-        for name in ("403 error_code", "404 RST-360011", "500 RST-360011", "not JSON", "empty")
+        name: Case("FAILED", 10, (TROUBLES[name],))
+        for name in ("403 error_code", "404 RST-360011", "500 RST-360011", "502 code", "not JSON", "empty")
     },
-    **{name: Case("TIMED_OUT", None, (TROUBLES[name],), deadline=5) for name in ("429", "502 code")},
+    "429": Case("TIMED_OUT", None, (TROUBLES["429"],), deadline=5),
 }
 GET_CASES = {
     "Success": Case("SUCCEEDED", status=("success",)),
@@ -382,7 +382,7 @@ def test_a_request_that_was_submitted_before_is_handed_over(workflow: Workflow, 
     mapping_id = new_mapping()
     first = workflow.run({"mappingIds": [mapping_id]}).runs[0]["attempts"][0]["requestId"]
 
-    ended = workflow.run({"mappingIds": [mapping_id], "submitted": {mapping_id: first}})
+    ended = workflow.run({"mappingIds": [mapping_id], "submitted": {mapping_id: {"requestId": first}}})
 
     assert ended.runs[0]["attempts"] == [{"requestId": first, "adopted": False}]
     assert sandbox.ingestions()[mapping_id]["posts"] == 1
@@ -455,16 +455,6 @@ def shell(command: str, environment: dict[str, str]) -> str:
     """What it prints."""
     environment = os.environ | environment
     return subprocess.run(["bash", "-euc", command], env=environment, capture_output=True, text=True, check=True).stdout
-
-
-def test_the_readmes_command_starts_an_execution(stack: Stack):
-    """Its input is one that is taken."""
-    command = next(line for line in README.splitlines() if line.startswith("aws stepfunctions start-execution"))
-    content = json.loads(re.findall(r"--input '(.*)'$", command)[0])
-
-    ended = Workflow(stack).run(content)
-
-    assert {run["state"] for run in ended.runs} == {"SUCCEEDED"}
 
 
 @pytest.mark.parametrize("name", POST_CASES)
@@ -564,20 +554,20 @@ def test_while_adobe_is_down_a_mapping_is_asked_for_under_one_id_of_ours(workflo
 
 
 @pytest.mark.parametrize(
-    ("path", "status"),
+    ("path", "statuses"),
     [
-        pytest.param("/other/campaign/dataIngestion/xdmIngestion/42/ingest", 403, id="foreign organization"),
-        pytest.param("/example/campaign/dataIngestion/xdmIngestion/4%2F2/ingest", 400, id="a slash"),
-        pytest.param("/example/campaign/dataIngestion/xdmIngestion/..%2F42/ingest", 400, id="a way up"),
-        pytest.param("/example/campaign/dataIngestion/xdmIngestion/42-1/ingest", 400, id="a hyphen"),
-        pytest.param(f"/example/campaign/dataIngestion/xdmIngestion/{'4' * 40}/ingest", 400, id="too long"),
+        pytest.param("/other/campaign/dataIngestion/xdmIngestion/42/ingest", {403}, id="foreign organization"),
+        pytest.param("/example/campaign/dataIngestion/xdmIngestion/4%2F2/ingest", {400, 404}, id="a slash"),
+        pytest.param("/example/campaign/dataIngestion/xdmIngestion/..%2F42/ingest", {400, 404}, id="a way up"),
+        pytest.param("/example/campaign/dataIngestion/xdmIngestion/42-1/ingest", {400}, id="a hyphen"),
+        pytest.param(f"/example/campaign/dataIngestion/xdmIngestion/{'4' * 40}/ingest", {400}, id="too long"),
     ],
 )
-def test_a_path_that_is_not_ours_triggers_nothing(stack: Stack, sandbox: SandboxClient, path: str, status: int):
-    """A problem that names the field."""
+def test_a_path_that_is_not_ours_triggers_nothing(stack: Stack, sandbox: SandboxClient, path: str, statuses: set[int]):
+    """A problem that names the field; API Gateway may find that an encoded slash is another path."""
     answer = requests.post(stack.api_url + path, headers={"x-api-key": stack.api_key}, timeout=40)
 
-    assert answer.status_code in (status, 404)  # API Gateway may find that an encoded slash is another path
+    assert answer.status_code in statuses
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "organization" in answer.json()["detail"] or "mappingId" in answer.json()["detail"]
     assert sandbox.statuses("ingest") == []
@@ -637,5 +627,5 @@ def test_a_poll_function_that_dies_ends_no_run(stack: Stack, workflow: Workflow,
     ended = workflow.end(arn)
 
     assert (late.runs[0]["state"], ended.runs[0]["state"]) == ("TIMED_OUT", "SUCCEEDED")
-    assert "functions of the relay failed" in late.cause
+    assert "function of the relay failed" in late.cause
     assert sandbox.ingestions()[mapping_id]["posts"] == 1

@@ -186,7 +186,7 @@ def test_ingest_answers_anything(
     """Path tricks in mapping ids, ids that are none, bodies of any kind; nothing foreign gets into a name."""
     workflow = FakeWorkflow()
     client = CampaignClient(FakeCampaign([report("Success")]), FakeAuthorizer(), Clock(0))
-    api = IngestApi(client, workflow, FakeUnanswered(), "example", lambda: "1", Clock())
+    api = IngestApi(client, workflow, FakeUnanswered(), "example", 10, lambda: "1", Clock())
     changed = {"httpMethod": method, "queryStringParameters": query, "body": body, "isBase64Encoded": is_base64}
     if parameters is not None:
         changed["pathParameters"] = {"organization": "example", "mappingId": "42"} | parameters

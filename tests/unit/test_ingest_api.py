@@ -34,11 +34,14 @@ class FakeWorkflow:
     inputs: dict[str, Any] = field(default_factory=dict)
     fails: bool = False
 
-    def start(self, name: str, content: dict[str, Any]) -> None:
+    def start(self, name: str, content: dict[str, Any]) -> bool:
         if self.fails:
             raise WorkflowError
-        self.executions.setdefault(name, FakeExecution())
-        self.inputs.setdefault(name, content)
+        if name in self.executions:
+            return self.inputs.get(name) == content and self.executions[name].status == "RUNNING"
+        self.executions[name] = FakeExecution()
+        self.inputs[name] = content
+        return True
 
     def find(self, name: str) -> FakeExecution | None:
         if self.fails:
@@ -83,7 +86,7 @@ class World:
 
     def call(self, event: dict[str, Any], organization: str = "example") -> tuple[int, dict[str, str], Any]:
         client = CampaignClient(self.campaign, FakeAuthorizer(), Clock(0))
-        api = IngestApi(client, self.workflow, self.unanswered, organization, lambda: OURS, Clock())
+        api = IngestApi(client, self.workflow, self.unanswered, organization, 10, lambda: OURS, Clock())
         answer = handler(event, context(), api)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"])
 
@@ -101,7 +104,11 @@ def test_a_request_that_adobe_took_is_answered_as_adobe_did_and_followed(status:
 
     assert world.post()[::2] == (200, {"requestId": 3520, "info": "i", "status": status})
     assert world.workflow.inputs == {
-        "42-3520": {"mappingIds": ["42"], "submitted": {"42": "3520"}, "startedBy": "https"}
+        "42-3520": {
+            "mappingIds": ["42"],
+            "submitted": {"42": {"requestId": "3520", "adopted": status == "In Progress"}},
+            "startedBy": "https",
+        }
     }
 
 
@@ -132,7 +139,58 @@ def test_without_an_answer_the_execution_does_the_asking(answer: Answer | AdobeE
     status, _, content = world.post()
 
     assert (status, content["status"], content["requestId"]) == (200, "In Progress", int(OURS))
-    assert world.workflow.inputs == {f"42-{OURS}": {"mappingIds": ["42"], "startedBy": "https"}}
+    ((name, given),) = world.workflow.inputs.items()
+    assert (name, given["mappingIds"], given["startedBy"]) == (f"42-{OURS}", ["42"], "https")
+    assert "submitted" not in given
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        pytest.param(Answer(429, {"retry-after": "60"}, b""), 60, id="Retry-After"),
+        pytest.param(Answer(403, {}, b""), 60, id="for a person"),
+        pytest.param(Answer(503, {}, b""), 10, id="down"),
+        pytest.param(NoAnswer("no answer in time"), 10, id="no answer"),
+    ],
+)
+def test_the_execution_asks_no_sooner_than_it_may(answer: Answer | AdobeError, seconds: int):
+    """Adobe was asked just now."""
+    world = World([answer])
+
+    world.post()
+
+    assert world.workflow.inputs[f"42-{OURS}"]["waitSeconds"] == seconds
+
+
+@pytest.mark.parametrize("status", ["Success", "In Progress"])
+@pytest.mark.parametrize("ended", ["SUCCEEDED", "FAILED", "TIMED_OUT"])
+def test_an_id_whose_execution_has_ended_is_followed_under_one_of_ours(status: str, ended: str):
+    """Adobe goes on with a request that timed out here, or uses an id anew."""
+    world = World([report(status)])
+    world.workflow.executions["42-3520"] = FakeExecution(ended)
+
+    content = world.post()[2]
+
+    assert (content["status"], content["requestId"]) == (status, int(OURS))
+    assert world.workflow.inputs[f"42-{OURS}"]["submitted"]["42"]["requestId"] == "3520"
+
+
+def test_an_execution_that_is_just_being_started_keeps_its_id():
+    """A request that comes in between must not take its place."""
+    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered({"42": "1"}))
+
+    assert world.post()[2]["requestId"] == 1
+    assert set(world.workflow.inputs) == {"42-1"}
+
+
+def test_a_second_answer_about_a_running_request_starts_nothing():
+    """It is followed already."""
+    world = World([report("Success"), report("In Progress")])
+
+    first, second = world.post()[2], world.post()[2]
+
+    assert (first["requestId"], second["requestId"]) == (3520, 3520)
+    assert set(world.workflow.inputs) == {"42-3520"}
 
 
 def test_while_an_execution_does_the_asking_nothing_else_is_asked_or_started():

@@ -25,10 +25,25 @@ def test_each_mapping_becomes_a_run():
 
 def test_a_request_that_was_submitted_before_is_running():
     """Only that one."""
-    runs = {run["mappingId"]: run for run in plan({"mappingIds": ["42", "43"], "submitted": {"42": "3520"}})["runs"]}
+    runs = {
+        run["mappingId"]: run
+        for run in plan({"mappingIds": ["42", "43"], "submitted": {"42": {"requestId": "3520"}}})["runs"]
+    }
 
     assert (runs["42"]["state"], runs["42"]["attempts"]) == ("RUNNING", [{"requestId": "3520", "adopted": False}])
     assert (runs["42"]["waitSeconds"], runs["43"]["state"]) == (10, "PENDING")
+
+
+def test_a_mapping_that_is_named_twice_has_one_run():
+    """Two would follow the same request."""
+    assert [run["mappingId"] for run in plan({"mappingIds": ["42", "43", "42"]})["runs"]] == ["42", "43"]
+
+
+def test_a_first_wait_can_be_given():
+    """Adobe has asked for it before."""
+    (run,) = plan({"mappingIds": ["42"], "waitSeconds": 60})["runs"]
+
+    assert (run["state"], run["waitSeconds"]) == ("PENDING", 60)
 
 
 def test_a_deadline_and_who_started_it_can_be_given():
@@ -49,7 +64,6 @@ def test_a_deadline_and_who_started_it_can_be_given():
         pytest.param({"mappingIds": {"42": 1}}, "mappingIds", id="an object"),
         pytest.param({"mappingIds": []}, "mappingIds", id="none"),
         pytest.param({"mappingIds": [str(n) for n in range(26)]}, "mappingIds", id="26"),
-        pytest.param({"mappingIds": ["42", "42"]}, "mappingIds", id="twice"),
         pytest.param({"mappingIds": ["42", 43]}, "mappingIds[1]", id="a number"),
         pytest.param({"mappingIds": [["42"]]}, "mappingIds[0]", id="nested"),
         pytest.param({"mappingIds": [""]}, "mappingIds[0]", id="an empty one"),
@@ -60,8 +74,24 @@ def test_a_deadline_and_who_started_it_can_be_given():
         pytest.param({"mappingIds": ["42"], "mappingids": ["43"]}, "The input has an unknown field", id="unknown"),
         pytest.param({"mappingIds": ["42"], "submitted": {"43": "1"}}, "submitted", id="submitted another"),
         pytest.param({"mappingIds": ["42"], "submitted": ["1"]}, "submitted", id="submitted an array"),
-        pytest.param({"mappingIds": ["42"], "submitted": {"42": "../1"}}, "submitted.42", id="submitted a path"),
-        pytest.param({"mappingIds": ["42"], "submitted": {"42": 1}}, "submitted.42", id="submitted a number"),
+        pytest.param(
+            {"mappingIds": ["42"], "submitted": {"42": {"requestId": "../1"}}},
+            "submitted.42.requestId",
+            id="submitted a path",
+        ),
+        pytest.param(
+            {"mappingIds": ["42"], "submitted": {"42": {"requestId": 1}}},
+            "submitted.42.requestId",
+            id="submitted a number",
+        ),
+        pytest.param({"mappingIds": ["42"], "submitted": {"42": "1"}}, "submitted.42", id="submitted a text"),
+        pytest.param(
+            {"mappingIds": ["42"], "submitted": {"42": {"requestId": "1", "adopted": 1}}},
+            "submitted.42.adopted",
+            id="adopted a number",
+        ),
+        pytest.param({"mappingIds": ["42"], "waitSeconds": 901}, "waitSeconds", id="too long a wait"),
+        pytest.param({"mappingIds": ["42"], "waitSeconds": -1}, "waitSeconds", id="a negative wait"),
         pytest.param({"mappingIds": ["42"], "submitted": None}, "submitted", id="submitted null"),
         pytest.param({"mappingIds": ["42"], "deadlineSeconds": 0}, "deadlineSeconds", id="no time"),
         pytest.param({"mappingIds": ["42"], "deadlineSeconds": 21_601}, "deadlineSeconds", id="too much time"),

@@ -48,6 +48,14 @@ def test_a_success_of_the_schedule_is_measured(capsys: pytest.CaptureFixture[str
     }
 
 
+@pytest.mark.parametrize("started_by", ["https", "execution"])
+def test_no_other_success_silences_the_schedules_alarm(capsys: pytest.CaptureFixture[str], started_by: str):
+    """It is about the schedule."""
+    poll(report("Success"), run=RUN._replace(started_by=started_by))
+
+    assert "ScheduledIngestionsSucceeded" not in measured(capsys.readouterr().out)
+
+
 @pytest.mark.parametrize(
     ("answer", "run", "metric"),
     [

@@ -11,7 +11,7 @@ from relay.core.plan import LONGEST_DEADLINE, MAX_MAPPINGS
 from relay.core.report import Report, Status, Trouble
 from relay.core.run import ENDS, LONGEST_WAIT, MAX_ATTEMPTS, MAX_DOUBTS, Attempt, Run, polled, submitted
 from relay.core.verdict import Verdict
-from tests.support import NOW
+from tests.support import NOW, PROJECT
 
 START = int(NOW)
 NEW = Run("42", "execution", START, START + 14_400)
@@ -68,15 +68,41 @@ def test_a_submission_in_doubt_is_repeated_a_few_times(trouble: Trouble):
 
     assert states == ["PENDING"] * (MAX_DOUBTS - 1) + ["FAILED"]
     assert trouble.reason in run.reason
-    assert run.advice
+    assert "credentials" in run.advice if trouble is SETUP else "still be at work" in run.advice
 
 
-@pytest.mark.parametrize("status", [Status.SUCCESS, Status.UNKNOWN, Status.ABORTED])
-def test_an_answer_without_a_request_is_in_doubt(status: Status):
-    """There is nothing to ask after."""
-    run = post(NEW, told(status, "" if status is Status.SUCCESS else "3520"))
+def test_doubts_are_over_when_adobe_takes_a_request():
+    """A resubmission has as many tries as the first one."""
+    run = post(post(NEW, UNCERTAIN), told(Status.SUCCESS))
+
+    assert run.doubts == 0
+
+
+def test_what_never_reached_adobe_is_no_doubt():
+    """IMS refuses us: nothing can have been taken, and an operator has time until the deadline."""
+    run = NEW
+    for _ in range(100):
+        run = post(run, Trouble(Verdict.SETUP, "IMS refuses Adobe's credentials: invalid_client"))
+
+    assert (run.state, run.doubts, run.wait_seconds) == ("PENDING", 0, 300)
+
+
+@pytest.mark.parametrize("status", [Status.UNKNOWN, Status.ABORTED])
+def test_an_answer_that_is_none_to_a_submission_is_in_doubt(status: Status):
+    """It is asked again."""
+    run = post(NEW, told(status))
 
     assert (run.state, run.doubts, run.attempts) == ("PENDING", 1, ())
+
+
+@pytest.mark.parametrize("status", [Status.SUCCESS, Status.IN_PROGRESS])
+def test_a_submission_without_a_request_cannot_be_followed(status: Status):
+    """To repeat it would be to start another one."""
+    run = post(NEW, told(status, ""))
+
+    assert run.state == "FAILED"
+    assert "cannot be followed" in run.reason
+    assert "before starting it again" in run.advice
 
 
 def test_an_outage_is_sat_out_until_the_deadline():
@@ -115,7 +141,15 @@ def test_an_aborted_request_is_submitted_again_twice_at_most():
         posts += 1
 
     assert (run.state, posts) == ("ABORTED", MAX_ATTEMPTS)
+    assert "then start it again" in run.advice
     assert [attempt.request_id for attempt in run.attempts] == ["3520", "3521", "3522"]
+
+
+def test_a_resubmission_follows_soon():
+    """However long the waits between polls have become: meanwhile somebody else could start the mapping."""
+    run = get(RUNNING._replace(waits=50), told(Status.ABORTED))
+
+    assert (run.state, run.wait_seconds) == ("PENDING", 10)
 
 
 def test_an_unknown_status_is_counted_and_asked_about_again():
@@ -123,7 +157,7 @@ def test_an_unknown_status_is_counted_and_asked_about_again():
     run = get(RUNNING, told(Status.UNKNOWN))
     late = get(run, told(Status.UNKNOWN), RUNNING.deadline_at)
 
-    assert (run.state, run.unknown_statuses) == ("UNKNOWN", 1)
+    assert (run.state, run.unknown_statuses, bool(run.reason)) == ("UNKNOWN", 1, True)
     assert (late.state, late.unknown_statuses) == ("TIMED_OUT", 2)
 
 
@@ -137,6 +171,7 @@ def test_a_failing_status_call_ends_no_run_before_its_deadline(trouble: Trouble)
 
     assert (run.state, late.state) == ("RUNNING", "TIMED_OUT")
     assert trouble.reason in late.reason
+    assert "still be at work" in late.advice
 
 
 def test_an_answer_about_another_request_is_none():
@@ -203,7 +238,7 @@ outcomes = st.one_of(
 @given(st.lists(outcomes, min_size=1, max_size=40), st.integers(1, LONGEST_DEADLINE), st.integers(1, 300))
 @settings(max_examples=200, deadline=None)
 def test_whatever_adobe_answers_a_run_ends(answers: list[Report | Trouble], deadline: int, first_wait: int):
-    """Truthfully, soon after its deadline at most, and within the history that an execution can have."""
+    """Truthfully, soon after its deadline at most, and with few submissions in doubt."""
     run, now, calls = NEW._replace(deadline_at=START + deadline), float(START), 0
     while run.state not in ENDS:
         step = submitted if run.state == "PENDING" else polled
@@ -214,6 +249,7 @@ def test_whatever_adobe_answers_a_run_ends(answers: list[Report | Trouble], dead
 
     assert run.ended_at <= run.deadline_at + 900
     assert len(run.attempts) <= MAX_ATTEMPTS
+    assert run.doubts <= MAX_DOUBTS
     assert run.state != "SUCCEEDED" or outcome.status is Status.SUCCESS
     assert bool(run.reason) == (run.state != "SUCCEEDED")
 
@@ -230,3 +266,14 @@ def test_the_longest_run_of_all_mappings_fits_into_an_executions_history():
 
     assert run.wait_seconds <= LONGEST_WAIT
     assert MAX_MAPPINGS * (calls * events_of_a_call + around) < 25_000
+
+
+def test_so_does_one_whose_functions_fail_all_the_time():
+    """The state machine then goes by itself, until the deadline."""
+    states = json.loads((PROJECT / "statemachine/ingest.asl.json").read_text())["States"]
+    states = states["IngestMappings"]["ItemProcessor"]["States"]
+    tries = 1 + states["PollIngest"]["Retry"][0]["MaxAttempts"]
+    events_of_a_round = 2 + (2 + 3 * tries) + 2 + 2 + 2  # wait, task with its tries, two choices, the longer wait
+    rounds = LONGEST_DEADLINE / states["WaitAfterFailure"]["Seconds"]
+
+    assert MAX_MAPPINGS * (rounds * events_of_a_round + 40) < 25_000

@@ -7,7 +7,7 @@ from relay.authorize import Authorizations, ask
 from relay.core.authorization import Authorization
 from relay.core.report import Report, Trouble, read_answer
 from relay.core.verdict import Answer, Verdict
-from relay.errors import AdobeError, SetupError
+from relay.errors import AdobeError, NoAnswer, SetupError
 
 
 class CampaignApi(Protocol):
@@ -42,6 +42,8 @@ class CampaignClient:
 
         try:
             outcome = ask(read, _is_expired, self._authorizer, deadline, self._now)
+        except NoAnswer as error:
+            return Trouble(Verdict.UNCERTAIN, error.reason)
         except AdobeError as error:
             verdict = Verdict.SETUP if isinstance(error, SetupError) else Verdict.TRANSIENT
             return Trouble(verdict, error.reason, retry_after=error.retry_after)

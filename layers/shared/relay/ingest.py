@@ -8,7 +8,18 @@ from aws_lambda_powertools.metrics import Metrics
 
 from relay.campaign import CampaignClient
 from relay.core.report import Report, Trouble
-from relay.core.run import ENDS, RUNNING, SUCCEEDED, Run, is_late, polled, submitted, time_out
+from relay.core.run import (
+    ENDS,
+    RUNNING,
+    SUCCEEDED,
+    Run,
+    give_up_submitting,
+    is_doubtful,
+    is_late,
+    polled,
+    submitted,
+    time_out,
+)
 from relay.measure import count, measure_run
 
 logger = Logger(child=True)
@@ -30,6 +41,8 @@ class Ingestor:
         count(metrics, IngestionSubmissions=1)
         if is_late(run, self._now()):
             return _report(time_out(run, self._now()), None, metrics)
+        if is_doubtful(run):
+            return _report(give_up_submitting(run, self._now()), None, metrics)
         outcome = self._campaign.submit(run.mapping_id, deadline)
         return _report(submitted(run, outcome, self._now(), self._first_wait), outcome, metrics)
 

@@ -92,6 +92,7 @@ def ingest_api() -> "IngestApi":
         Executions(boto3.client("stepfunctions", config=_QUICK), settings.state_machine_arn),
         UnansweredSubmissions(boto3.client("dynamodb", config=_QUICK), settings.table),
         settings.campaign_organization,
+        settings.ingest_first_wait,
         # A number, as Adobe's are, and larger than any of Adobe's: microseconds, the last digits of which are random.
         new_request_id=lambda: str(int(time.time() * 1000) * 1000 + random.randrange(1000)),  # noqa: S311
         now=time.time,

@@ -27,14 +27,15 @@ class Executions:
         self._client = client
         self._arn = state_machine_arn
 
-    def start(self, name: str, content: dict[str, Any]) -> None:
-        """Start an execution, unless there is or was one with that name. Raises WorkflowError."""
+    def start(self, name: str, content: dict[str, Any]) -> bool:
+        """Whether an execution with that name and input runs now; not if the name is taken. Raises WorkflowError."""
         try:
             self._client.start_execution(stateMachineArn=self._arn, name=name, input=json.dumps(content))
         except self._client.exceptions.ExecutionAlreadyExists:
-            return
+            return False
         except (BotoCoreError, ClientError) as error:
             raise WorkflowError("an execution cannot be started") from error
+        return True
 
     def find(self, name: str) -> Execution | None:
         """The execution with that name; None when there is none. Raises WorkflowError."""

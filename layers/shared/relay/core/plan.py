@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay.core.report import MAPPING_ID, REQUEST_ID
-from relay.core.run import Run, take_over
+from relay.core.retry_after import LONGEST as LONGEST_RETRY_AFTER
+from relay.core.run import Attempt, Run, take_over
 
 MAX_MAPPINGS = 25
 LONGEST_DEADLINE = 21_600  # seconds; more polls of 25 mappings would not fit into the history of an execution
 STARTERS = ("schedule", "https", "execution")
 
-_FIELDS = {"mappingIds", "submitted", "deadlineSeconds", "startedBy"}
+_FIELDS = {"mappingIds", "submitted", "waitSeconds", "deadlineSeconds", "startedBy"}
 
 
 class InvalidInput(ValueError):
@@ -18,9 +19,10 @@ class InvalidInput(ValueError):
 
 
 def plan(content: Any, now: float, usual_deadline: int, first_wait: float) -> tuple[Run, ...]:
-    """The runs that `{"mappingIds": ["42", …], "submitted": {"42": "3520"}, "deadlineSeconds", "startedBy"}` asks for.
+    """The runs that `{"mappingIds": ["42", …], "submitted", "waitSeconds", "deadlineSeconds", "startedBy"}` asks for.
 
-    All fields but the first can be missing. `submitted` names requests that Adobe has taken already; without
+    All fields but the first can be missing. `submitted` has the requests that Adobe has taken already, by mapping:
+    `{"42": {"requestId": "3520", "adopted": false}}`. The others are submitted after `waitSeconds`. Without
     `deadlineSeconds` the `usual_deadline` (seconds) counts. Raises InvalidInput.
     """
     if not isinstance(content, Mapping):
@@ -29,13 +31,12 @@ def plan(content: Any, now: float, usual_deadline: int, first_wait: float) -> tu
         raise InvalidInput(f"The input has an unknown field; those known are {', '.join(sorted(_FIELDS))}.")
     mapping_ids = _read_mapping_ids(content.get("mappingIds"))
     submitted = _read_submitted(content.get("submitted", {}), mapping_ids)
-    deadline = content.get("deadlineSeconds", usual_deadline)
-    if type(deadline) is not int or not 1 <= deadline <= LONGEST_DEADLINE:
-        raise InvalidInput(f"deadlineSeconds must be a whole number from 1 to {LONGEST_DEADLINE}.")
+    wait = _read_seconds(content, "waitSeconds", 0, 0, int(LONGEST_RETRY_AFTER))
+    deadline = _read_seconds(content, "deadlineSeconds", usual_deadline, 1, LONGEST_DEADLINE)
     started_by = content.get("startedBy", "execution")
     if started_by not in STARTERS:
         raise InvalidInput(f"startedBy must be one of {', '.join(STARTERS)}.")
-    runs = [Run(mapping_id, started_by, int(now), int(now) + deadline) for mapping_id in mapping_ids]
+    runs = [Run(mapping_id, started_by, int(now), int(now) + deadline, wait_seconds=wait) for mapping_id in mapping_ids]
     return tuple(
         take_over(run, submitted[run.mapping_id], now, first_wait) if run.mapping_id in submitted else run
         for run in runs
@@ -48,15 +49,27 @@ def _read_mapping_ids(value: Any) -> list[str]:
     for index, mapping_id in enumerate(value):
         if not isinstance(mapping_id, str) or not MAPPING_ID.fullmatch(mapping_id):
             raise InvalidInput(f"mappingIds[{index}] must be a text of 1 to 39 letters, digits and _.")
-    if len(set(value)) < len(value):
-        raise InvalidInput("mappingIds names a mapping twice.")
-    return value
+    return list(dict.fromkeys(value))
 
 
-def _read_submitted(value: Any, mapping_ids: list[str]) -> Mapping[str, str]:
+def _read_submitted(value: Any, mapping_ids: list[str]) -> Mapping[str, Attempt]:
     if not isinstance(value, Mapping) or set(value) - set(mapping_ids):
-        raise InvalidInput("submitted must be an object from some of the mappingIds to request IDs.")
-    for mapping_id, request_id in value.items():
+        raise InvalidInput("submitted must be an object from some of the mappingIds to requests.")
+    attempts = {}
+    for mapping_id, request in value.items():
+        if not isinstance(request, Mapping) or set(request) - {"requestId", "adopted"}:
+            raise InvalidInput(f'submitted.{mapping_id} must be an object: {{"requestId": "3520"}}.')
+        request_id, adopted = request.get("requestId"), request.get("adopted", False)
         if not isinstance(request_id, str) or not REQUEST_ID.fullmatch(request_id):
-            raise InvalidInput(f"submitted.{mapping_id} must be a text of 1 to 40 letters, digits, _ and -.")
-    return value
+            raise InvalidInput(f"submitted.{mapping_id}.requestId must be a text of 1 to 40 letters, digits, _ and -.")
+        if not isinstance(adopted, bool):
+            raise InvalidInput(f"submitted.{mapping_id}.adopted must be true or false.")
+        attempts[mapping_id] = Attempt(request_id, adopted)
+    return attempts
+
+
+def _read_seconds(content: Mapping[str, Any], name: str, default: int, least: int, most: int) -> int:
+    seconds = content.get(name, default)
+    if type(seconds) is not int or not least <= seconds <= most:
+        raise InvalidInput(f"{name} must be a whole number from {least} to {most}.")
+    return seconds

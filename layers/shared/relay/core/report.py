@@ -23,7 +23,7 @@ _GATEWAY_CODE = re.compile(r"\d{3,12}")
 _UNPRINTABLE = re.compile(r"[^ -~\u00a0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LONGEST_INFO = 500  # characters; documented ones have up to 130
 
-_BUSY = {429, 502, 503, 504}
+_NOT_TAKEN = {429, 503}  # a gateway's 502 and 504 leave open whether Adobe has taken the request
 
 
 class Status(Enum):
@@ -51,7 +51,7 @@ class Report(NamedTuple):
 
 
 class Trouble(NamedTuple):
-    """No report: TOKEN_EXPIRED, SETUP (a person must mend it), TRANSIENT or UNCERTAIN."""
+    """No report: TOKEN_EXPIRED, SETUP (a person must mend it), TRANSIENT (not taken), UNCERTAIN (taken or not)."""
 
     verdict: Verdict
     reason: str  # in constant words and codes: nothing that could quote what we sent
@@ -96,7 +96,7 @@ def _read_report(content: Mapping[str, Any], status: Status) -> Report:
 def _judge(status: int) -> Verdict:
     if status == 401:
         return Verdict.TOKEN_EXPIRED
-    if status in _BUSY:
+    if status in _NOT_TAKEN:
         return Verdict.TRANSIENT
     return Verdict.SETUP if 400 <= status < 500 else Verdict.UNCERTAIN
 
@@ -111,6 +111,8 @@ def _read_object(body: bytes) -> dict[str, Any]:
 
 def _read_id(value: Any) -> str:
     """A number or a text that can be part of a path; "" for anything else."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
     text = str(value) if type(value) in (int, str) and value != 0 else ""
     return text if REQUEST_ID.fullmatch(text) else ""
 

@@ -24,7 +24,7 @@ TIMED_OUT = "TIMED_OUT"
 ENDS = frozenset({SUCCEEDED, FAILED, ABORTED, TIMED_OUT})
 
 MAX_ATTEMPTS = 3  # submissions that Adobe took: the first, and two after "Aborted"
-MAX_DOUBTS = 5  # answers to a submission that are none of Campaign's, or that a person must mend
+MAX_DOUBTS = 10  # submissions without a word of Campaign's: each may have started an ingestion
 
 _GROWTH = 1.5
 LONGEST_WAIT = 300  # seconds
@@ -44,7 +44,9 @@ _ADVICE = f"See the mapping's jobs in Campaign Standard {_PLACE}, then start it 
 _SETUP_ADVICE = (
     "Check the mapping ID, CampaignOrganization, and the rights of Adobe's credentials; then start it again."
 )
-_DEADLINE_ADVICE = "Adobe may still be at work: see the mapping's jobs in Campaign Standard before you start it again."
+_UNKNOWN_END_ADVICE = (
+    "Adobe may still be at work: see the mapping's jobs in Campaign Standard before starting it again."
+)
 
 
 class Attempt(NamedTuple):
@@ -98,16 +100,20 @@ def submitted(run: Run, outcome: Report | Trouble, now: float, first_wait: float
         return _not_submitted(run, outcome, now, first_wait)
     if outcome.status is Status.FAILED:
         return _end(run, FAILED, outcome, now, f"Adobe refuses the submission: {outcome.info}", _advise(outcome))
-    if outcome.status in (Status.SUCCESS, Status.IN_PROGRESS) and outcome.request_id:
-        attempt = Attempt(outcome.request_id, adopted=outcome.status is Status.IN_PROGRESS)
-        run = run._replace(state=RUNNING, attempts=(*run.attempts, attempt), info=outcome.info, reason="")
-        return _wait(run, now, first_wait)
-    return _not_submitted(run, Trouble(Verdict.UNCERTAIN, "Adobe's answer names no request"), now, first_wait)
+    if outcome.status not in (Status.SUCCESS, Status.IN_PROGRESS):
+        unknown = Trouble(Verdict.UNCERTAIN, "Adobe's status is none of a submission")
+        return _not_submitted(run, unknown, now, first_wait)
+    if not outcome.request_id:
+        reason = f"Adobe has taken the submission and named no request, so it cannot be followed: {outcome.info}"
+        return _end(run, FAILED, outcome, now, reason, _UNKNOWN_END_ADVICE)
+    attempt = Attempt(outcome.request_id, adopted=outcome.status is Status.IN_PROGRESS)
+    run = run._replace(state=RUNNING, attempts=(*run.attempts, attempt), info=outcome.info, reason="", doubts=0)
+    return _wait(run, now, first_wait)
 
 
-def take_over(run: Run, request_id: str, now: float, first_wait: float) -> Run:
+def take_over(run: Run, attempt: Attempt, now: float, first_wait: float) -> Run:
     """The run of a request that Adobe has taken already."""
-    return _wait(run._replace(state=RUNNING, attempts=(Attempt(request_id, adopted=False),)), now, first_wait)
+    return _wait(run._replace(state=RUNNING, attempts=(attempt,)), now, first_wait)
 
 
 def polled(run: Run, outcome: Report | Trouble, now: float, first_wait: float) -> Run:
@@ -133,6 +139,11 @@ def polled(run: Run, outcome: Report | Trouble, now: float, first_wait: float) -
     return _go_on(run, now, first_wait)
 
 
+def wait_after(trouble: Trouble, usual: float) -> int:
+    """Whole seconds until Adobe is asked again: the usual ones, or what a person needs, or what Adobe asks for."""
+    return math.ceil(max(usual, _SETUP_WAIT if trouble.verdict is Verdict.SETUP else 0, trouble.retry_after or 0))
+
+
 def is_late(run: Run, now: float) -> bool:
     """Whether its deadline has passed."""
     return now >= run.deadline_at
@@ -142,17 +153,26 @@ def time_out(run: Run, now: float) -> Run:
     """The end of a run that its deadline has overtaken."""
     hindrance = f" Last hindrance: {run.reason}." if run.reason else ""
     reason = f"No end was told within {run.deadline_at - run.started_at} seconds.{hindrance}"
-    return run._replace(state=TIMED_OUT, reason=reason, advice=_DEADLINE_ADVICE, ended_at=int(now))
+    return run._replace(state=TIMED_OUT, reason=reason, advice=_UNKNOWN_END_ADVICE, ended_at=int(now))
+
+
+def is_doubtful(run: Run) -> bool:
+    """Whether it was submitted so often without a word of Campaign's that it must not be again."""
+    return run.doubts >= MAX_DOUBTS
+
+
+def give_up_submitting(run: Run, now: float, advice: str = "") -> Run:
+    """The end of a run that is doubtful."""
+    reason = f"Adobe does not take the submission, asked {run.doubts} times: {run.reason or 'no answer came back'}"
+    return run._replace(state=FAILED, reason=reason, advice=advice or _UNKNOWN_END_ADVICE, ended_at=int(now))
 
 
 def _not_submitted(run: Run, trouble: Trouble, now: float, first_wait: float) -> Run:
-    doubts = run.doubts + (trouble.verdict is not Verdict.TRANSIENT)
-    run = run._replace(doubts=doubts, reason=trouble.reason)
-    if doubts < MAX_DOUBTS:
-        return _go_on(run, now, first_wait, trouble)
-    reason = f"Adobe does not take the submission, asked {doubts} times: {trouble.reason}"
-    advice = _SETUP_ADVICE if trouble.verdict is Verdict.SETUP else _ADVICE
-    return run._replace(state=FAILED, reason=reason, advice=advice, ended_at=int(now))
+    sent = trouble.http_status is not None or trouble.verdict is Verdict.UNCERTAIN
+    run = run._replace(doubts=run.doubts + (sent and trouble.verdict is not Verdict.TRANSIENT), reason=trouble.reason)
+    if is_doubtful(run):
+        return give_up_submitting(run, now, _SETUP_ADVICE if trouble.verdict is Verdict.SETUP else "")
+    return _go_on(run, now, first_wait, trouble)
 
 
 def _aborted(run: Run, report: Report, now: float, first_wait: float) -> Run:
@@ -160,7 +180,10 @@ def _aborted(run: Run, report: Report, now: float, first_wait: float) -> Run:
         reason = f"Adobe aborted {MAX_ATTEMPTS} requests, the last one with: {report.info}"
         return _end(run, ABORTED, report, now, reason, _ADVICE)
     run = run._replace(state=PENDING, info=report.info, reason="Adobe aborted the request")
-    return _go_on(run, now, first_wait)
+    if is_late(run, now):
+        return time_out(run, now)
+    # Soon: the longer nothing runs, the likelier somebody else starts the mapping, and it is ingested twice.
+    return run._replace(wait_seconds=math.ceil(first_wait))
 
 
 def _go_on(run: Run, now: float, first_wait: float, trouble: Trouble | None = None) -> Run:
@@ -169,11 +192,10 @@ def _go_on(run: Run, now: float, first_wait: float, trouble: Trouble | None = No
 
 def _wait(run: Run, now: float, first_wait: float, trouble: Trouble | None = None) -> Run:
     """Until the deadline at most, when there is one more call; but never less than Adobe asks for."""
-    wait = min(first_wait * _GROWTH ** min(run.waits, 50), LONGEST_WAIT)
-    if trouble and trouble.verdict is Verdict.SETUP:
-        wait = max(wait, _SETUP_WAIT)
-    wait = max(min(wait, run.deadline_at - now), 1.0, (trouble and trouble.retry_after) or 0.0)
-    return run._replace(waits=run.waits + 1, wait_seconds=math.ceil(wait))
+    growing = min(first_wait * _GROWTH ** min(run.waits, 50), LONGEST_WAIT)
+    wait = wait_after(trouble, growing) if trouble else math.ceil(growing)
+    least = math.ceil((trouble and trouble.retry_after) or 1)
+    return run._replace(waits=run.waits + 1, wait_seconds=max(min(wait, math.ceil(run.deadline_at - now)), least))
 
 
 def _end(run: Run, state: str, report: Report, now: float, reason: str = "", advice: str = "") -> Run:

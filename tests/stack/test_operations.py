@@ -1,0 +1,157 @@
+"""What README and docs/operations.md tell callers and operators to do, done."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.stack import Stack, client, client_environment
+from tests.stack.conftest import Relay
+from tests.support import DATASTREAM, PROJECT, SandboxClient, batch
+
+OPERATIONS = (PROJECT / "docs/operations.md").read_text()
+README = (PROJECT / "README.md").read_text()
+
+
+def block(page: str, heading: str, language: str = "sh") -> str:
+    """The first block of that language below the heading."""
+    found = re.search(rf"^## {heading}\n.*?```{language}\n(.*?)```", page, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def run(commands: str, folder: Path, stack: Stack, **variables: str) -> str:
+    """What a shell prints that has the tools of the project and the emulator as its AWS."""
+    environment = client_environment(stack.aws_endpoint_url, folder) | variables
+    environment["PATH"] = f"{PROJECT}/.venv/bin:{environment['PATH']}"
+    result = subprocess.run(
+        ["bash", "-euc", commands], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def new_key(stack: Stack, name: str, throttle: dict[str, Any]) -> str:
+    """An API key with a usage plan of its own."""
+    apigateway = client("apigateway", stack.aws_endpoint_url)
+    *_, api_id, stage = stack.api_url.split("/")
+    stages = [{"apiId": api_id, "stage": stage}]
+    plan = apigateway.create_usage_plan(name=name, apiStages=stages, throttle=throttle)
+    key = apigateway.create_api_key(name=name, enabled=True)
+    apigateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
+    return key["value"]
+
+
+def test_another_caller_is_added_without_a_deployment(
+    stack: Stack, relay: Relay, sandbox: SandboxClient, tmp_path: Path
+):
+    """By the commands of docs/operations.md; its key works, and can be switched off."""
+    *_, api_id, _ = stack.api_url.split("/")
+    commands = block(OPERATIONS, "Another caller")
+    switch_off = next(line for line in OPERATIONS.splitlines() if "update-api-key" in line).split("`")[1]
+
+    printed = run(f'{commands}\necho "KEY_ID=$KEY_ID"', tmp_path, stack, API_ID=api_id).split()
+    key, key_id = printed[-2], printed[-1].removeprefix("KEY_ID=")
+    served = relay.post(batch("a"), x_api_key=key)
+    run(switch_off, tmp_path, stack, KEY_ID=key_id)
+    refused = relay.post(batch("b"), x_api_key=key)
+
+    assert (served.status_code, refused.status_code) == (202, 403)
+    assert sandbox.arrived("a")
+
+
+def test_a_caller_is_throttled_by_its_own_plan(relay: Relay, sandbox: SandboxClient, stack: Stack):
+    """429 with Retry-After; the others are not affected."""
+    key = new_key(stack, "throttled", {"rateLimit": 0.01, "burstLimit": 1})
+
+    answers = [relay.post(batch(name), x_api_key=key) for name in "ab"]
+    other = relay.post(batch("c"))
+
+    assert [answer.status_code for answer in answers] == [202, 429]
+    assert answers[1].json()["type"] == "urn:adobe-relay:throttled"
+    assert answers[1].headers["Retry-After"] == "1"
+    assert other.status_code == 202
+    assert sandbox.arrived("a", "c")
+
+
+def test_the_readmes_curl_command_honours_the_throttle(
+    relay: Relay, sandbox: SandboxClient, stack: Stack, tmp_path: Path
+):
+    """It waits as long as Retry-After says, and sends the batch again."""
+    key = new_key(stack, "patient", {"rateLimit": 1, "burstLimit": 1})
+    while relay.post(batch("a"), x_api_key=key).status_code != 429:
+        pass
+
+    variables = {"API_URL": stack.api_url, "API_KEY": key, "DATASTREAM_ID": DATASTREAM}
+    printed = run(block(README, "Send a batch"), tmp_path, stack, **variables)
+
+    assert re.findall(r"^HTTP/1.1 (\d+)", printed, re.MULTILINE) == ["429", "202"]
+
+
+def test_a_client_secret_is_rotated_without_a_restart_or_a_lost_event(
+    stack: Stack, relay: Relay, sandbox: SandboxClient, tmp_path: Path
+):
+    """By the commands of docs/operations.md, with both secrets valid meanwhile."""
+    secrets = client("secretsmanager", stack.aws_endpoint_url)
+    (secret,) = (found for found in secrets.list_secrets()["SecretList"] if found["Name"].startswith("relay-"))
+    before = secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"]
+    editor = tmp_path / "editor"
+    editor.write_text('#!/bin/sh\nsed -i \'s/"sandbox-secret"/"rotated-secret"/\' "$1"\n')
+    editor.chmod(0o700)
+    relay.post(batch("a"))
+
+    sandbox.credentials(client_secrets=["sandbox-secret", "rotated-secret"])
+    sandbox.tokens(expire=True)
+    relay.post(batch("b"))
+    run(block(OPERATIONS, "A new client secret"), tmp_path, stack, SECRET_ARN=secret["ARN"], EDITOR=str(editor))
+    sandbox.tokens(expire=True)
+    relay.post(batch("c"))
+    sandbox.credentials(client_secrets=["rotated-secret"])
+    sandbox.tokens(expire=True)
+    last = relay.post(batch("d"))
+
+    after = json.loads(secrets.get_secret_value(SecretId=secret["ARN"])["SecretString"])
+    arrived = sandbox.arrived("a", "b", "c", "d")
+    secrets.put_secret_value(SecretId=secret["ARN"], SecretString=before)
+    sandbox.credentials(client_secrets=["sandbox-secret"])
+    assert last.status_code == 202
+    assert arrived
+    assert after == {**json.loads(before), "client_secret": "rotated-secret"}
+    assert sandbox.statuses("token").count(400) == 0
+    assert not (tmp_path / "credential.json").exists()
+
+
+@pytest.mark.parametrize("kind", ["collect", "trigger_ingest"])
+def test_it_is_the_samples_that_are_invoked(stack: Stack, kind: str):
+    """`sam remote invoke` with a sample of events/ calls the deployed function."""
+    name = "".join(part.title() for part in kind.split("_")) + "Function"
+    command = f"sam remote invoke {name} --stack-name relay --event-file {PROJECT}/events/{kind}.json"
+
+    printed = run(command, PROJECT, stack)
+
+    assert '"statusCode": 202' in printed or '"mappingId": "42"' in printed
+
+
+def test_the_readmes_client_works(stack: Stack, sandbox: SandboxClient, tmp_path: Path):
+    """Made from docs/openapi.yaml and used as printed there."""
+    (tmp_path / "docs").symlink_to(PROJECT / "docs")
+    variables = {"API_URL": stack.api_url, "API_KEY": stack.api_key, "DATASTREAM_ID": DATASTREAM}
+
+    run(block(README, "Make a client"), tmp_path, stack)
+    (tmp_path / "example.py").write_text(block(README, "Make a client", "python"))
+    printed = run("python example.py", tmp_path, stack, **variables)
+
+    assert printed.startswith("202 Accepted(request_id=")
+    assert len(sandbox.events()) == 1
+
+
+def test_the_readmes_command_starts_an_execution(stack: Stack, sandbox: SandboxClient, tmp_path: Path):
+    """With the AWS CLI, as printed there."""
+    command = next(line for line in README.splitlines() if line.startswith("aws stepfunctions start-execution"))
+
+    printed = json.loads(run(command, tmp_path, stack, STATE_MACHINE_ARN=stack.state_machine_arn))
+
+    assert ":execution:" in printed["executionArn"]
