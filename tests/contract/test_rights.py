@@ -85,3 +85,56 @@ def test_only_who_asks_adobe_reads_the_secret(roles: dict[str, Any]):
         "CollectFunctionRole", "RedeliverRole", "IngestApiFunctionRole", "TriggerIngestFunctionRole",
         "PollIngestFunctionRole",
     }  # fmt: skip
+
+
+RESOURCES = template()["Resources"]
+ACCOUNT = {"StringNotEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
+PLAIN_HTTP = {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def of_type(name: str) -> set[str]:
+    return {resource for resource, item in RESOURCES.items() if item["Type"] == name}
+
+
+@pytest.mark.parametrize(
+    ("policy", "resources", "kind"),
+    [("QueuePolicy", "Queues", "AWS::SQS::Queue"), ("AlarmTopicPolicy", "Topics", "AWS::SNS::Topic")],
+)
+def test_queues_and_topics_are_for_this_account_over_tls(policy: str, resources: str, kind: str):
+    """All of them, whatever else their policies may one day allow."""
+    properties = RESOURCES[policy]["Properties"]
+    denied = [found for found in properties["PolicyDocument"]["Statement"] if found["Effect"] == "Deny"]
+
+    assert {reference["Ref"] for reference in properties[resources]} == of_type(kind)
+    assert {found["Principal"] for found in denied} == {"*"}
+    assert PLAIN_HTTP in [found["Condition"] for found in denied]
+    assert any(ACCOUNT.items() <= found["Condition"].items() for found in denied)
+
+
+def test_nothing_is_allowed_to_everybody():
+    """Who is allowed something by a policy of a resource is a service of AWS's, for this account."""
+    allowed = [
+        found
+        for item in RESOURCES.values()
+        for found in item.get("Properties", {}).get("PolicyDocument", {}).get("Statement", [])
+        if found["Effect"] == "Allow"
+    ]
+
+    assert [found["Principal"] for found in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
+    assert [found["Condition"] for found in allowed] == [
+        {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+    ]
+
+
+def test_what_is_kept_is_encrypted():
+    """Queues and table; Secrets Manager encrypts by itself, with a key that is for this account only."""
+    assert all(RESOURCES[name]["Properties"]["SqsManagedSseEnabled"] is True for name in of_type("AWS::SQS::Queue"))
+    assert RESOURCES["Table"]["Properties"]["SSESpecification"] == {"SSEEnabled": True}
+    assert "KmsKeyId" not in RESOURCES["AdobeCredentials"]["Properties"]
+
+
+def test_only_what_the_template_calls_calls_a_function(roles: dict[str, Any]):
+    """API Gateway by its own permission, the workflow by its role; nobody else."""
+    may_invoke = {name for name, role in roles.items() if "lambda:InvokeFunction" in str(statements(role))}
+
+    assert may_invoke == {"IngestStateMachineRole"}

@@ -18,7 +18,7 @@ from local.stack import stack as deployed
 from tests.openapi import check
 from tests.support import DATASTREAM, PROJECT, SandboxClient
 
-os.environ["SFN_WAIT_SCALE"] = "0.02"  # five minutes are six seconds
+os.environ["SFN_WAIT_SCALE"] = "0.01"  # five minutes are three seconds
 
 
 @dataclass(frozen=True)
