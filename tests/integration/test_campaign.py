@@ -62,12 +62,26 @@ def test_a_lost_answer_is_trouble_and_the_request_is_adopted(sandbox: SandboxCli
     assert sandbox.ingestions()["42"]["requestIds"] == [3520]
 
 
-def test_an_adobe_that_cannot_be_reached_is_transient(sandbox: SandboxClient):
-    """The README's row on no connection."""
-    outcome = client_of(sandbox, f"http://127.0.0.1:{choose_port('UNSET')}").submit("42", soon())
+def test_an_adobe_that_cannot_be_reached_has_not_taken_anything(sandbox: SandboxClient):
+    """The README's rows on no connection."""
+    client = client_of(sandbox, f"http://127.0.0.1:{choose_port('UNSET')}")
 
-    assert isinstance(outcome, Trouble)
-    assert outcome.verdict is Verdict.TRANSIENT
+    outcomes = [client.submit("42", soon()), client.status("42", "3520", soon())]
+
+    assert [getattr(outcome, "verdict", None) for outcome in outcomes] == [Verdict.TRANSIENT] * 2
+
+
+@pytest.mark.parametrize("fault", [{"drop": "before"}, {"delay": 1.5}], ids=str)
+def test_a_lost_answer_to_get_is_no_report(sandbox: SandboxClient, fault: dict[str, Any]):
+    """The README's rows on a status that does not come."""
+    client = client_of(sandbox)
+    client.submit("42", soon())
+    sandbox.fault(on="ingest_status", times=1, **fault)
+
+    lost, again = client.status("42", "3520", soon()), client.status("42", "3520", soon())
+
+    assert isinstance(lost, Trouble)
+    assert isinstance(again, Report)
 
 
 def test_ims_that_refuses_us_is_a_matter_of_setup(sandbox: SandboxClient):

@@ -17,6 +17,7 @@ from relay.campaign import CampaignClient
 from relay.collect import Collect
 from relay.core.report import Report, Status, read_answer
 from relay.core.verdict import Answer, judge
+from relay.follow import Follower
 from relay.forward import Forwarder
 from relay.idempotency import Idempotency
 from relay.ingest_api import IngestApi
@@ -186,7 +187,7 @@ def test_ingest_answers_anything(
     """Path tricks in mapping ids, ids that are none, bodies of any kind; nothing foreign gets into a name."""
     workflow = FakeWorkflow()
     client = CampaignClient(FakeCampaign([report("Success")]), FakeAuthorizer(), Clock(0))
-    api = IngestApi(client, workflow, FakeUnanswered(), "example", 10, lambda: "1", Clock())
+    api = IngestApi(client, Follower(workflow, FakeUnanswered(), lambda: "1"), "example", 10, Clock())
     changed = {"httpMethod": method, "queryStringParameters": query, "body": body, "isBase64Encoded": is_base64}
     if parameters is not None:
         changed["pathParameters"] = {"organization": "example", "mappingId": "42"} | parameters

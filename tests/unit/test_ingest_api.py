@@ -12,6 +12,7 @@ from relay.campaign import CampaignClient
 from relay.core.run import Attempt, Run
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, WorkflowError
+from relay.follow import Follower
 from relay.ingest_api import IngestApi
 from tests.support import NOW, PROJECT, Clock, FakeAuthorizer, FakeCampaign, context, measured, report
 
@@ -86,7 +87,7 @@ class World:
 
     def call(self, event: dict[str, Any], organization: str = "example") -> tuple[int, dict[str, str], Any]:
         client = CampaignClient(self.campaign, FakeAuthorizer(), Clock(0))
-        api = IngestApi(client, self.workflow, self.unanswered, organization, 10, lambda: OURS, Clock())
+        api = IngestApi(client, Follower(self.workflow, self.unanswered, lambda: OURS), organization, 10, Clock())
         answer = handler(event, context(), api)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"])
 

@@ -4,14 +4,13 @@ The body's `status` decides, whatever the HTTP status. Source: AdobeDocs/campaig
 ingestion using APIs"; what that page leaves open is in docs/decisions.md.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
 from relay.core.retry_after import read_retry_after
-from relay.core.verdict import Answer, Verdict
+from relay.core.verdict import Answer, Verdict, read_object
 
 # Ids become parts of paths and of execution names, which are `<mapping>-<request>` of at most 80 characters.
 MAPPING_ID = re.compile(r"[A-Za-z0-9_]{1,39}")
@@ -61,7 +60,7 @@ class Trouble(NamedTuple):
 
 def read_answer(answer: Answer, now: float) -> Report | Trouble:
     """The meaning of an answer to POST or GET; `now` (epoch seconds) is what a Retry-After date is measured against."""
-    content = _read_object(answer.body)
+    content = read_object(answer.body)
     status = _read_status(content, answer.status)
     if status:
         return _read_report(content, status)
@@ -99,14 +98,6 @@ def _judge(status: int) -> Verdict:
     if status in _NOT_TAKEN:
         return Verdict.TRANSIENT
     return Verdict.SETUP if 400 <= status < 500 else Verdict.UNCERTAIN
-
-
-def _read_object(body: bytes) -> dict[str, Any]:
-    try:
-        content = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
 
 
 def _read_id(value: Any) -> str:

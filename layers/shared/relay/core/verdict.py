@@ -133,7 +133,7 @@ class Judgement(NamedTuple):
 
 def judge(answer: Answer, now: float) -> Judgement:
     """The verdict on Edge's answer; `now` (epoch seconds) is what a Retry-After date is measured against."""
-    content = _read_object(answer.body)
+    content = read_object(answer.body)
     number, code = _read_code(content)
     if answer.status in _TAKEN and not _is_foreign(answer, content):
         return Judgement(Verdict.DELIVERED, answer.status, code, notices=_notices(content, code))
@@ -152,7 +152,8 @@ def _is_foreign(answer: Answer, content: Mapping[str, Any]) -> bool:
     return answer.status == 200 and ((bool(answer.body) and not content) or "error_code" in content)
 
 
-def _read_object(body: bytes) -> dict[str, Any]:
+def read_object(body: bytes) -> dict[str, Any]:
+    """The JSON object that an answer's body is; empty for anything else."""
     try:
         content = json.loads(body)
     except (ValueError, RecursionError):
