@@ -12,7 +12,7 @@ import requests
 
 from local.logs import function_logs
 from local.process import wait_until
-from local.stack import Stack, client
+from local.stack import Stack
 from tests.stack.conftest import Relay, messages
 from tests.support import DATASTREAM, PROJECT, SEED, SandboxClient, batch, event, ids
 
@@ -215,28 +215,3 @@ def test_the_logs_hold_neither_secrets_nor_events(relay: Relay, sandbox: Sandbox
 
 def as_json(line: str) -> dict[str, Any]:
     return json.loads(line) if line.startswith("{") else {}
-
-
-def test_the_sample_events_work_with_sam_remote_invoke(stack: Stack, sandbox: SandboxClient):
-    """Invoked as the function would be."""
-    functions = client("lambda", stack.aws_endpoint_url)
-    names = [function["FunctionName"] for function in functions.list_functions()["Functions"]]
-    sandbox.script("42", status=["success"])
-
-    def invoke(name: str, sample: str) -> Any:
-        (function,) = (found for found in names if name in found)
-        payload = (PROJECT / sample).read_bytes()
-        return json.loads(functions.invoke(FunctionName=function, Payload=payload)["Payload"].read())
-
-    assert invoke("Collect", "events/collect.json")["statusCode"] == 202
-    assert invoke("Redeliver", "events/redeliver.json") == {"batchItemFailures": []}
-    assert len(invoke("PlanIngest", "events/plan_ingest.json")["runs"]) == 2
-    assert invoke("TriggerIngest", "events/trigger_ingest.json")["state"] in ("RUNNING", "TIMED_OUT")
-    assert invoke("PollIngest", "events/poll_ingest.json")["polls"] == 1
-    assert invoke("IngestApi", "events/ingest_api.json")["statusCode"] == 200
-    schedule = json.loads((PROJECT / "events/schedule.json").read_text())
-    sfn = client("stepfunctions", stack.aws_endpoint_url)
-    started = sfn.start_execution(stateMachineArn=stack.state_machine_arn, input=json.dumps(schedule))
-    arn = started["executionArn"]
-    wait_until(lambda: sfn.describe_execution(executionArn=arn)["status"] == "SUCCEEDED", "the execution has not ended")
-    wait_until(lambda: len(sandbox.events()) == 3, "events are missing")
