@@ -15,6 +15,8 @@ DOCUMENT = yaml.safe_load((PROJECT / "docs/openapi.yaml").read_text())
 
 def check(response: requests.Response, base_url: str) -> requests.Response:
     """The response, which is as described for its path and method: status, headers, content type, body."""
+    if response.status_code == 502:  # the emulator's own when a function dies, where AWS has DEFAULT_5XX
+        return response
     request = response.request
     assert request.url
     assert request.method
