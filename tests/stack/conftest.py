@@ -54,7 +54,7 @@ def sandbox(stack: Stack) -> Iterator[SandboxClient]:
     adobe.forget()
     yield adobe
     adobe.end_faults()
-    wait_until(lambda: waiting(stack) == 0, "the spool does not drain", 60)
+    wait_until(lambda: waiting(stack) == 0, "the spool does not drain", 90)  # a matter of set-up waits a minute
 
 
 def waiting(stack: Stack) -> int:
