@@ -118,6 +118,7 @@ def test_nothing_secret_or_personal_is_written_anywhere(
         for canary in [*secrets, IDENTITY, PAYLOAD, INFO]
         if canary in text
     }
+    client("sqs", stack.aws_endpoint_url).purge_queue(QueueUrl=stack.spool_url)  # it would take minutes to drain
     assert len(tokens) > 1
     assert found == {
         ("answer", IDENTITY), ("answer", PAYLOAD), ("execution", INFO), ("queue", INFO)
