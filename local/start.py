@@ -72,7 +72,7 @@ def _guide(running: Stack) -> str:
             "See what Adobe received:",
             f"  curl {running.adobe_url}/_sandbox/collected",
             "Take Adobe down, and bring it back:",
-            f"""  curl -X POST {running.adobe_url}/_sandbox/faults -d '{{"on": "collect", "status": 503}}'""",
+            f"""  curl -X POST {running.adobe_url}/_sandbox/faults -d '{{"on": "*", "status": 503}}'""",
             f"  curl -X DELETE {running.adobe_url}/_sandbox/faults",
         ]
     return "\n".join([*lines, "", "Ctrl-C stops everything."])

@@ -1,8 +1,9 @@
-"""Dead letters: list them by reason and datastream, show one, send them back to Adobe once the cause is mended.
+"""Dead letters: list them by reason and datastream, show one, send them back once the cause is mended, or discard them.
 
     python -m tools.dead_letters list
     python -m tools.dead_letters show MESSAGE_ID
     python -m tools.dead_letters replay [--reason R] [--datastream D] [--message-id ID …] [--rate N] [--dry-run]
+    python -m tools.dead_letters discard [--reason R] [--datastream D] [--message-id ID …] [--dry-run]
 
 Replaying puts a message, events unchanged, on the spool and then deletes the dead letter. If it is cut off in between,
 replay again: the redeliver function drops a second message that replays the same dead letter.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import boto3
+from botocore.exceptions import BotoCoreError, ClientError
 
 _HIDDEN_SECONDS = 600  # that a received dead letter stays hidden from others, at most
 
@@ -83,6 +85,10 @@ class DeadLetters:
             MessageBody=letter.text,
             MessageAttributes={"replayOf": {"DataType": "String", "StringValue": letter.message_id}},
         )
+        self.discard(letter)
+
+    def discard(self, letter: DeadLetter) -> None:
+        """Gone for ever."""
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
 
 
@@ -161,7 +167,12 @@ def main(
             events = sum(letter.events for letter in chosen)
             say(f"{len(chosen)} of {len(letters)} messages with {events} events are chosen.")
             if not arguments.dry_run:
-                replay(queue, chosen, arguments.rate, say, sleep)
+                if arguments.command == "replay":
+                    replay(queue, chosen, arguments.rate, say, sleep)
+                else:
+                    for letter in chosen:
+                        queue.discard(letter)
+                    say("They are discarded.")
                 kept = [letter for letter in letters if letter not in chosen]
     finally:
         queue.release(kept)
@@ -175,11 +186,13 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser("show", help="one message, whole; it holds events, so mind who looks")
     show.add_argument("message_id")
     again = commands.add_parser("replay", help="send back all, or what the filters leave")
-    again.add_argument("--reason", help='for example "event rejected"')
-    again.add_argument("--datastream")
-    again.add_argument("--message-id", action="append")
     again.add_argument("--rate", type=_rate, default=10.0, help="messages a second (10)")
-    again.add_argument("--dry-run", action="store_true", help="only say what would be sent back")
+    gone = commands.add_parser("discard", help="delete all, or what the filters leave: their events are lost")
+    for command in (again, gone):
+        command.add_argument("--reason", help='for example "event rejected"')
+        command.add_argument("--datastream")
+        command.add_argument("--message-id", action="append")
+        command.add_argument("--dry-run", action="store_true", help="only say how many there are")
     return parser
 
 
@@ -197,4 +210,8 @@ def _outputs(stack_name: str) -> dict[str, str]:
 
 if __name__ == "__main__":
     _parser().parse_args()  # whoever asks for help, or mistypes, needs no AWS
-    sys.exit(main(sys.argv[1:], boto3.client("sqs"), _outputs(os.environ.get("STACK_NAME", "adobe-relay"))))
+    try:
+        outputs = _outputs(os.environ.get("STACK_NAME", "adobe-relay"))
+        sys.exit(main(sys.argv[1:], boto3.client("sqs"), outputs))
+    except (BotoCoreError, ClientError) as error:  # no region, no credentials, no such stack
+        sys.exit(f"error: {error} (STACK_NAME, AWS_REGION and AWS_PROFILE say where to look)")

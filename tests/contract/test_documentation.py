@@ -58,11 +58,11 @@ def test_the_test_that_runs_a_command_exists(command: str, where: str):
 
 
 def test_the_readme_lists_every_parameter_with_its_default():
-    """And no other."""
+    """And no other, in the order in which `sam deploy --guided` asks."""
     listed = dict(re.findall(r"^\| `([A-Z]\w+)` \| (?:`([^`]*)`)? ?\|", README, re.MULTILINE))
     parameters = {name: str(item.get("Default", "")) for name, item in template()["Parameters"].items()}
 
-    assert listed == parameters
+    assert list(listed.items()) == list(parameters.items())
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

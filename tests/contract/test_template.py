@@ -137,6 +137,14 @@ def test_queues_are_encrypted_and_keep_fourteen_days(name: str):
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
+@pytest.mark.parametrize("name", ["Spool", "DeadLetters"])
+def test_events_outlive_the_stack(name: str):
+    """Who deletes or replaces it may not know that events are waiting."""
+    queue = TEMPLATE["Resources"][name]
+
+    assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("Retain", "Retain")
+
+
 def test_the_spool_hides_a_message_for_six_times_the_functions_timeout():
     """So that SQS does not hand it out again while it is being tried, as AWS advises."""
     spool = TEMPLATE["Resources"]["Spool"]["Properties"]

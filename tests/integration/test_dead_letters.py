@@ -1,4 +1,4 @@
-"""The command for dead letters: list, show, replay."""
+"""The command for dead letters: list, show, replay, discard."""
 
 import json
 from dataclasses import dataclass, field
@@ -163,3 +163,14 @@ def test_a_replay_that_is_cut_off_can_be_done_again(desk: Desk):
 
 def _cut_off(**_: Any) -> None:
     raise CutOff
+
+
+def test_discard_deletes_what_the_filters_leave(desk: Desk):
+    """And nothing else: what nobody can mend must not hide what comes after it."""
+    desk.run("discard", "--reason", "event rejected", "--dry-run")
+    before = desk.screen.copy()
+    desk.run("discard", "--reason", "event rejected")
+
+    assert before == ["2 of 3 messages with 2 events are chosen."]
+    assert event_ids(receive(desk.url)) == {"c"}
+    assert receive(desk.spool_url) == []

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from local.process import wait_until
 from local.stack import Stack, client, client_environment
 from tests.stack.conftest import Relay
 from tests.support import DATASTREAM, PROJECT, SandboxClient, batch
@@ -43,6 +44,43 @@ def new_key(stack: Stack, name: str, throttle: dict[str, Any]) -> str:
     key = apigateway.create_api_key(name=name, enabled=True)
     apigateway.create_usage_plan_key(usagePlanId=plan["id"], keyId=key["id"], keyType="API_KEY")
     return key["value"]
+
+
+def test_the_commands_for_the_night_show_what_they_say(
+    stack: Stack, relay: Relay, sandbox: SandboxClient, tmp_path: Path
+):
+    """Outputs, refusals, what waits, what failed and why."""
+    sandbox.fault(on="collect", status=403)
+    relay.post(batch("a"))
+    variables = {"STACK_NAME": "relay", "SPOOL_URL": stack.spool_url, "STATE_MACHINE_ARN": stack.state_machine_arn}
+    sfn = client("stepfunctions", stack.aws_endpoint_url)
+    arn = sfn.start_execution(stateMachineArn=stack.state_machine_arn, input="{}")["executionArn"]
+    wait_until(lambda: sfn.describe_execution(executionArn=arn)["status"] == "FAILED", "the execution does not fail")
+    why = next(line for line in OPERATIONS.splitlines() if "describe-execution" in line).split("`")[1]
+
+    printed = run(block(OPERATIONS, "Before the night"), tmp_path, stack, **variables)
+    cause = run(why, tmp_path, stack, EXECUTION_ARN=arn)
+
+    assert "StateMachineArn" in printed
+    assert '"verdict":"setup"' in printed
+    assert "ApproximateNumberOfMessagesNotVisible" in printed
+    assert arn in printed
+    assert cause.startswith("mappingIds must be")
+    client("sqs", stack.aws_endpoint_url).purge_queue(QueueUrl=stack.spool_url)  # a matter of set-up waits for minutes
+
+
+def test_the_dead_letter_tool_says_in_a_line_what_is_missing(stack: Stack, tmp_path: Path):
+    """No traceback at night."""
+    result = subprocess.run(
+        [PROJECT / ".venv/bin/python", "-m", "tools.dead_letters", "list"],
+        cwd=PROJECT, env=client_environment(stack.aws_endpoint_url, tmp_path) | {"STACK_NAME": "none"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "STACK_NAME" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_another_caller_is_added_without_a_deployment(

@@ -80,11 +80,14 @@ def test_doubts_are_over_when_adobe_takes_a_request():
 
 def test_what_never_reached_adobe_is_no_doubt():
     """IMS refuses us: nothing can have been taken, and an operator has time until the deadline."""
+    refused = Trouble(Verdict.SETUP, "IMS refuses Adobe's credentials: invalid_client")
     run = NEW
     for _ in range(100):
-        run = post(run, Trouble(Verdict.SETUP, "IMS refuses Adobe's credentials: invalid_client"))
+        run = post(run, refused)
+    late = post(run, refused, NEW.deadline_at)
 
     assert (run.state, run.doubts, run.wait_seconds) == ("PENDING", 0, 300)
+    assert (late.state, "credentials" in late.advice) == ("TIMED_OUT", True)
 
 
 @pytest.mark.parametrize("status", [Status.UNKNOWN, Status.ABORTED])
@@ -114,6 +117,7 @@ def test_an_outage_is_sat_out_until_the_deadline():
 
     assert (run.state, late.state) == ("PENDING", "TIMED_OUT")
     assert "HTTP 503" in late.reason
+    assert "Adobe has taken nothing" in late.advice
 
 
 def test_success_is_the_end():

@@ -12,6 +12,7 @@ from relay.core.run import (
     ENDS,
     RUNNING,
     SUCCEEDED,
+    TIMED_OUT,
     Run,
     give_up_submitting,
     is_doubtful,
@@ -64,7 +65,7 @@ def _report(run: Run, outcome: Report | Trouble | None, metrics: Metrics) -> dic
         "state": run.state,
         "code": run.code,
         "verdict": trouble and trouble.verdict.value,
-        "reason": trouble and trouble.reason,
+        "reason": trouble.reason if trouble else run.state == TIMED_OUT and run.reason,  # no words of Adobe's
         "waitSeconds": run.state not in ENDS and run.wait_seconds,
     }
     log = logger.info if run.state in (RUNNING, SUCCEEDED) and not trouble else logger.warning

@@ -8,7 +8,7 @@ from aws_lambda_powertools.metrics import Metrics
 
 from relay.campaign import CampaignClient
 from relay.core.problem import our_problem
-from relay.core.report import Report, Status, Trouble
+from relay.core.report import MAPPING_ID, Report, Status, Trouble
 from relay.core.run import Run, wait_after
 from relay.core.verdict import Verdict
 from relay.errors import InvalidRequest, WorkflowError
@@ -60,7 +60,9 @@ class IngestApi:
                 content = self._status(request.mapping_id, request.request_id)
         except InvalidRequest as refusal:
             count(metrics, RequestsRefused=1)
-            logger.info("request refused", extra={"problem": refusal.problem.type})
+            mapping_id = (event.get("pathParameters") or {}).get("mappingId", "")
+            known = mapping_id if MAPPING_ID.fullmatch(mapping_id) else None
+            logger.info("request refused", extra={"problem": refusal.problem.type, "mappingId": known})
             return answer_problem(refusal.problem, context.aws_request_id, refusal.retry_after)
         logger.info(
             "request served",
@@ -116,7 +118,7 @@ class IngestApi:
         if not execution:
             detail = (
                 "The relay has started no ingestion of this mapping with this requestId over HTTPS in 90 days. "
-                "If that was within the last seconds, ask again."
+                "Take the requestId that POST has answered; if that was within the last seconds, ask again."
             )
             raise InvalidRequest(our_problem("no-such-ingestion", 404, "No such ingestion", detail))
         if execution.status == "RUNNING":
@@ -130,7 +132,7 @@ class IngestApi:
 
 
 def _in_progress(mapping_id: str, request_id: str) -> dict[str, Any]:
-    info = f"Ingestion request already in progress for the Mapping ID: {mapping_id}"
+    info = f"Adobe has not answered yet; the relay goes on submitting the Mapping ID: {mapping_id}"
     return _answer(request_id, info, Status.IN_PROGRESS.value)
 
 

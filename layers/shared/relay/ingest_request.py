@@ -21,11 +21,14 @@ def read_ingest_request(event: Mapping[str, Any], organization: str) -> IngestRe
     """The request in a Lambda proxy integration event. Raises InvalidRequest; then nothing has been triggered."""
     parameters = event.get("pathParameters") or {}
     if not organization or parameters.get("organization") != organization:
-        detail = "The organization in the path is not the one that this endpoint serves (CampaignOrganization)."
+        detail = (
+            "The organization in the path is not the one that this endpoint serves; its operator knows which it is "
+            "(CampaignOrganization). Nothing was started."
+        )
         raise InvalidRequest(our_problem("organization-not-allowed", 403, "Organization not allowed", detail))
     mapping_id = parameters.get("mappingId") or ""
     if not MAPPING_ID.fullmatch(mapping_id):
-        detail = "mappingId in the path must be 1 to 39 letters, digits and _."
+        detail = "mappingId in the path must be 1 to 39 letters, digits and _. Nothing was started."
         raise InvalidRequest(our_problem("invalid-mapping-id", 400, "Invalid mapping ID", detail))
     return IngestRequest(mapping_id, None if event.get("httpMethod") == "POST" else _read_request_id(event))
 

@@ -49,6 +49,9 @@ _UNKNOWN_END_ADVICE = (
 )
 
 
+_NOT_TAKEN_ADVICE = "Adobe has taken nothing: start it again when Adobe is back."
+
+
 class Attempt(NamedTuple):
     """A submission that Adobe took; adopted if the request was already in progress."""
 
@@ -107,7 +110,8 @@ def submitted(run: Run, outcome: Report | Trouble, now: float, first_wait: float
         reason = f"Adobe has taken the submission and named no request, so it cannot be followed: {outcome.info}"
         return _end(run, FAILED, outcome, now, reason, _UNKNOWN_END_ADVICE)
     attempt = Attempt(outcome.request_id, adopted=outcome.status is Status.IN_PROGRESS)
-    run = run._replace(state=RUNNING, attempts=(*run.attempts, attempt), info=outcome.info, reason="", doubts=0)
+    run = run._replace(state=RUNNING, attempts=(*run.attempts, attempt), info=outcome.info)
+    run = run._replace(reason="", advice="", doubts=0)
     return _wait(run, now, first_wait)
 
 
@@ -153,7 +157,9 @@ def time_out(run: Run, now: float) -> Run:
     """The end of a run that its deadline has overtaken."""
     hindrance = f" Last hindrance: {run.reason}." if run.reason else ""
     reason = f"No end was told within {run.deadline_at - run.started_at} seconds.{hindrance}"
-    return run._replace(state=TIMED_OUT, reason=reason, advice=_UNKNOWN_END_ADVICE, ended_at=int(now))
+    nothing_taken = not run.attempts and not run.doubts
+    advice = run.advice or _NOT_TAKEN_ADVICE if nothing_taken else _UNKNOWN_END_ADVICE
+    return run._replace(state=TIMED_OUT, reason=reason, advice=advice, ended_at=int(now))
 
 
 def is_doubtful(run: Run) -> bool:
@@ -161,17 +167,19 @@ def is_doubtful(run: Run) -> bool:
     return run.doubts >= MAX_DOUBTS
 
 
-def give_up_submitting(run: Run, now: float, advice: str = "") -> Run:
+def give_up_submitting(run: Run, now: float) -> Run:
     """The end of a run that is doubtful."""
     reason = f"Adobe does not take the submission, asked {run.doubts} times: {run.reason or 'no answer came back'}"
-    return run._replace(state=FAILED, reason=reason, advice=advice or _UNKNOWN_END_ADVICE, ended_at=int(now))
+    return run._replace(state=FAILED, reason=reason, advice=run.advice or _UNKNOWN_END_ADVICE, ended_at=int(now))
 
 
 def _not_submitted(run: Run, trouble: Trouble, now: float, first_wait: float) -> Run:
     sent = trouble.http_status is not None or trouble.verdict is Verdict.UNCERTAIN
-    run = run._replace(doubts=run.doubts + (sent and trouble.verdict is not Verdict.TRANSIENT), reason=trouble.reason)
+    in_doubt = sent and trouble.verdict is not Verdict.TRANSIENT
+    advice = _SETUP_ADVICE if trouble.verdict is Verdict.SETUP else ""
+    run = run._replace(doubts=run.doubts + in_doubt, reason=trouble.reason, advice=advice)
     if is_doubtful(run):
-        return give_up_submitting(run, now, _SETUP_ADVICE if trouble.verdict is Verdict.SETUP else "")
+        return give_up_submitting(run, now)
     return _go_on(run, now, first_wait, trouble)
 
 
