@@ -197,3 +197,45 @@ def test_six_megabytes_arrive_in_as_few_requests_as_hold_them(sandbox: SandboxCl
     assert max(sizes) <= 64_000
     assert len(sizes) <= sum(sizes) / 64_000 * 1.1
     assert {request["requestId"].split("-")[-2] for request in taken} == {str(n + 1) for n in range(len(taken))}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param("<html>maintenance</html>", id="a page"),
+        pytest.param("<html>" + "x" * 1_100_000, id="a page that is not read to its end"),
+        pytest.param("<html>{authorization}</html>", id="a page that quotes our token"),
+    ],
+)
+def test_a_web_page_with_status_200_takes_no_events(sandbox: SandboxClient, client: Client, body: str):
+    """It is not Edge's answer, so they are kept."""
+    sandbox.fault(on="collect", status=200, body=body)
+
+    status, _, _ = client.send(batch("a", "b"))
+
+    assert status == 202
+    assert client.spool.event_ids() == {"a", "b"}
+
+
+@pytest.mark.parametrize("status", [401, 405, 418, 429, 451])
+def test_a_refusal_has_the_status_of_its_code(sandbox: SandboxClient, client: Client, status: int):
+    """A client must not take it for a matter of its key or its pace."""
+    body = {"type": "https://ns.adobe.com/aep/errors/EXEG-0104-422", "title": "t", "detail": "event #0"}
+    sandbox.fault(on="collect", status=status, body=body)
+
+    assert client.send(batch("a"))[0] == 422
+
+
+def test_an_answer_is_never_larger_than_lambda_returns(sandbox: SandboxClient, client: Client):
+    """Adobe's words are left out, the events are named all the same."""
+    errors = [
+        {"type": "t", "title": "é" * 2_000, "detail": "é" * 2_000, "report": {"eventIndex": n}} for n in range(40)
+    ]
+    sandbox.fault(on="collect", status=207, body={"errors": errors})
+    many = {"events": [event(str(n), text="x" * 30_000) for n in range(40)]}
+
+    status, _, content = client.send(many)
+
+    assert status == 207
+    assert len(json.dumps(content)) < 2_000_000
+    assert all("eventIndex" in warning["report"] for warning in content["warnings"] if "report" in warning)

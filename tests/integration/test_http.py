@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 import trustme
 
 from local.process import choose_port
-from relay.adapters.http import IDLE_SECONDS, MAX_ANSWER_BYTES, Http, Timeouts
+from relay.adapters.http import IDLE_SECONDS, MAX_ANSWER_BYTES, UNREAD, Http, Timeouts
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 from tests.support import Clock
 
@@ -202,7 +203,7 @@ def test_a_status_counts_even_when_the_body_does_not_come(parts: list[bytes]):
     with server(answering(*parts)) as url:
         answer = get(url)
 
-    assert (answer.status, answer.body) == (202, b"")
+    assert (answer.status, answer.body) == (202, UNREAD)
 
 
 def test_an_answer_that_is_too_long_is_not_read_to_its_end():
@@ -220,7 +221,7 @@ def test_an_answer_that_is_too_long_is_not_read_to_its_end():
     with server(serve) as url:
         answer = get(url)
 
-    assert (answer.status, answer.body) == (200, b"")
+    assert (answer.status, answer.body) == (200, UNREAD)
     assert sent < 50 * MAX_ANSWER_BYTES
 
 
@@ -239,7 +240,7 @@ def test_an_answer_that_drips_is_given_up():
         answer = get(url, within=0.5)
         stop.set()
 
-    assert (answer.status, answer.body) == (200, b"")
+    assert (answer.status, answer.body) == (200, UNREAD)
 
 
 @pytest.mark.parametrize(
@@ -360,4 +361,45 @@ def test_an_answer_that_quotes_our_token_is_not_passed_on():
     with server(answering(b"HTTP/1.1 400 X\r\nContent-Length: 18\r\n\r\nyour secret-token!")) as url:
         answer = Http(QUICK).request("GET", url, within=5, headers={"Authorization": "Bearer secret-token"})
 
-    assert (answer.status, answer.body) == (400, b"")
+    assert (answer.status, answer.body) == (400, UNREAD)
+
+
+@pytest.mark.parametrize("quoted", [b"\\u0073ecret-token", b"secret-tok\\u0065n"])
+def test_nor_is_one_that_writes_it_in_another_way(quoted: bytes):
+    """JSON can write each letter as a number."""
+    body = b'{"info": "your ' + quoted + b'"}'
+    answer_of = b"HTTP/1.1 400 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+    with server(answering(answer_of)) as url:
+        answer = Http(QUICK).request("GET", url, within=5, headers={"Authorization": "Bearer secret-token"})
+
+    assert answer.body == UNREAD
+
+
+def dripping(parts: Iterator[bytes]) -> Callable[[socket.socket], None]:
+    """Answer with a part every twentieth of a second."""
+
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        with suppress(OSError):
+            for part in parts:
+                connection.sendall(part)
+                threading.Event().wait(0.05)
+
+    return serve
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        pytest.param((b"H" for _ in range(600)), id="status line"),
+        pytest.param((b"HTTP/1.1 202 X\r\n" if n == 0 else b"A: b\r\n" for n in range(90)), id="headers"),
+        pytest.param((b"HTTP/1.1 100 Continue\r\n\r\n" for _ in range(600)), id="100 Continue"),
+    ],
+)
+def test_headers_that_drip_are_given_up(parts: Iterator[bytes]):
+    """In the time for the whole answer: the function has to go on."""
+    started = time.monotonic()
+    with server(dripping(parts)) as url, pytest.raises(NoAnswer):
+        get(url)
+
+    assert time.monotonic() - started < 10 * QUICK.read

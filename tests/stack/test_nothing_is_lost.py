@@ -73,7 +73,7 @@ def kill(stack: Stack, function: str) -> None:
 def renew_collect(relay: Relay, sandbox: SandboxClient, stack: Stack) -> None:
     """A collect function that has met no outage, so that it asks Edge itself."""
     kill(stack, "Collect")
-    wait_until(lambda: relay.post(batch("warm")).status_code == 202, "there is no new function")
+    wait_until(lambda: relay.post(batch("warm"), dying=True).status_code == 202, "there is no new function")
     wait_until(sandbox.count, "it does not reach Edge")
     sandbox.forget()
 
@@ -84,13 +84,13 @@ def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox:
     renew_collect(relay, sandbox, stack)
     sandbox.fault(on="collect", delay=3, times=1)
     answers: list[int] = []
-    client = threading.Thread(target=lambda: answers.append(relay.post(batch("a", "b")).status_code))
+    client = threading.Thread(target=lambda: answers.append(relay.post(batch("a", "b"), dying=True).status_code))
 
     client.start()
     wait_until(lambda: sandbox.faults()[0]["times"] == 0, "Edge is not asked")
     kill(stack, "Collect")
     client.join()
-    again = relay.post(batch("a", "b"))
+    again = relay.post(batch("a", "b"), dying=True)
 
     assert answers[0] >= 500
     assert again.status_code == 202

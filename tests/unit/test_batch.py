@@ -58,6 +58,8 @@ def test_silent_is_a_boolean(silent: str, expected: bool):
         pytest.param('{"events": [5]}', "0102-400", id="event a number"),
         pytest.param('{"events": [{}, 5]}', "0105-400", id="two conditions"),
         pytest.param('{"events": [{}, {}]}', "0306-400", id="one condition twice"),
+        pytest.param(json.dumps(batch("a")).encode("utf-16"), "0101-400", id="UTF-16"),
+        pytest.param(json.dumps(batch("a")).encode("utf-32-le"), "0101-400", id="UTF-32"),
         pytest.param('{"events": ["\\ud800"]}', "0102-400", id="lone surrogate"),
     ],
 )

@@ -126,7 +126,9 @@ def check(answer: dict[str, Any], path: str, method: str) -> None:
         assert value.isascii(), name
         assert value.isprintable(), name
     answer["body"].encode()
-    if "content" in described:
+    if "content" not in described:
+        assert answer["body"] == ""
+    else:
         schema = described["content"][answer["headers"]["Content-Type"]]["schema"]
         validate(json.loads(answer["body"]), schema)
     assert "Traceback" not in answer["body"]

@@ -1,5 +1,7 @@
 """What the client of `POST /ee/v2/collect` gets, as a Lambda proxy integration response."""
 
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay.accept import Acceptance
@@ -9,6 +11,7 @@ from relay.core.problem import Problem, our_problem
 from relay.http_answer import answer_json, answer_problem
 
 SPOOL_FAILED_RETRY_AFTER = 5.0  # seconds
+_LONGEST_ENTRIES = 1_000_000  # characters; Lambda returns 6 MB
 
 
 def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
@@ -19,15 +22,12 @@ def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
         return _answer_unsafe(acceptance)
     if not acceptance.accepted:
         if len(settlement.refusals) == 1 and len(rejections) == len(settlement.refusals[0].events):
-            return answer_refusal(_as_client_error(settlement.refusals[0].problem), batch.request_id)
+            return answer_refusal(settlement.refusals[0].problem, batch.request_id)
         summary = f"Adobe takes none of the {len(rejections)} events, see report.errors."
-        return answer_refusal(_as_client_error(nothing_accepted(rejections, summary)), batch.request_id)
+        return answer_refusal(nothing_accepted(rejections, summary), batch.request_id)
     if rejections or (warnings and not batch.silent):
-        content = {
-            "requestId": batch.request_id,
-            "errors": _errors(rejections),
-            "warnings": warnings[:MAX_REJECTIONS],
-        }
+        errors = _fit(_errors(rejections))
+        content = {"requestId": batch.request_id, "errors": errors, "warnings": _fit(warnings[:MAX_REJECTIONS])}
         return answer_json(207, batch.request_id, content)
     if batch.silent:
         return answer_json(204, batch.request_id, None)
@@ -51,6 +51,20 @@ def _errors(rejections: list[Rejection]) -> list[dict[str, Any]]:
     return errors + [Problem(*problem, report={"eventIndexes": found}).as_json() for problem, found in indexes.items()]
 
 
+def _fit(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The entries, without Adobe's words where those are more than Lambda could return: the events are what counts."""
+    if len(json.dumps(entries)) <= _LONGEST_ENTRIES:
+        return list(entries)
+    return [_shorten(entry) for entry in entries]
+
+
+def _shorten(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    short = {name: entry[name] for name in ("type", "status") if name in entry}
+    short["title"] = entry.get("title", "")[:100]
+    places = {name: place for name, place in entry.get("report", {}).items() if name.startswith("eventIndex")}
+    return {**short, "report": places} if places else short
+
+
 def _answer_unsafe(acceptance: Acceptance) -> dict[str, Any]:
     safe = sorted(event.index for event in (*acceptance.settlement.delivered, *acceptance.spooled))
     detail = (
@@ -61,8 +75,3 @@ def _answer_unsafe(acceptance: Acceptance) -> dict[str, Any]:
     report = {"acceptedIndexes": safe, "errors": describe(acceptance.rejections[:MAX_REJECTIONS])}
     problem = our_problem("not-kept", 503, "Events not kept", detail)._replace(report=report)
     return answer_refusal(problem, acceptance.batch.request_id, SPOOL_FAILED_RETRY_AFTER)
-
-
-def _as_client_error(problem: Problem) -> Problem:
-    """A 5xx would make clients retry what cannot work."""
-    return problem if problem.status < 500 else problem._replace(status=400)

@@ -15,6 +15,7 @@ _DATASTREAM_ID = re.compile(r"[!-~]{1,256}")
 
 # An answer tells of so many rejected events one by one: nobody reads more, and Lambda returns 6 MB at most.
 MAX_REJECTIONS = 1_000
+_LONGEST_DETAIL = 300  # characters, where many are told together
 
 
 class Batch(NamedTuple):
@@ -77,7 +78,8 @@ def nothing_accepted(rejections: list[Rejection], summary: str) -> Problem:
 
 def describe(rejections: Iterable[Rejection]) -> list[str]:
     """The rejected events for `report.errors`: sentences that name them as #n."""
-    return [rejection.problem.detail or f"{rejection.problem.title}: #{rejection.index}" for rejection in rejections]
+    details = (rejection.problem.detail or f"{rejection.problem.title}: #{rejection.index}" for rejection in rejections)
+    return [detail[:_LONGEST_DETAIL] for detail in details]
 
 
 def _read_datastream_id(request: HttpRequest, allowed: Set[str]) -> str:
@@ -101,7 +103,8 @@ def _read_datastream_id(request: HttpRequest, allowed: Set[str]) -> str:
 
 def _read_events(body: str | bytes) -> list[Any]:
     try:
-        content = json.loads(body, parse_constant=_refuse_constant)
+        text = body.decode("utf-8-sig") if isinstance(body, bytes) else body  # json would guess UTF-16, too
+        content = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(edge_problem("0101-400", _describe(error))) from error
     if not isinstance(content, dict):

@@ -57,6 +57,7 @@ class Collect:
             if given_id:
                 answer = self._idempotency().once(request, given_id, context, accept)
                 count(metrics, RequestsAnswered=1)  # repeated ones included
+                logger.info("request answered", extra={"requestId": request_id, "status": answer["statusCode"]})
                 return answer
             return accept()
         except Unfinished as unfinished:

@@ -40,7 +40,7 @@ def _read_request_id(event: Mapping[str, Any]) -> str:
     if value is None and request.body:
         try:
             value = json.loads(read_body(request))["requestId"]
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (InvalidRequest, ValueError, TypeError, KeyError, RecursionError):
             value = None
     request_id = str(value) if type(value) in (int, str) else ""
     if not REQUEST_ID.fullmatch(request_id):

@@ -35,6 +35,6 @@ class Settings(NamedTuple):
             campaign_organization=environment["CAMPAIGN_ORGANIZATION"],
             campaign_request_id_in_body=environment["CAMPAIGN_REQUEST_ID_IN"] == "body",
             ingest_first_wait=float(environment["INGEST_FIRST_WAIT"]),
-            ingest_deadline=int(environment["INGEST_DEADLINE"]),
+            ingest_deadline=int(float(environment["INGEST_DEADLINE"])),
             state_machine_arn=environment.get("STATE_MACHINE_ARN", ""),  # for the ingest API only
         )

@@ -1,5 +1,6 @@
 """The one seam to the network: an HTTP request out, an Answer back, or an error that says whether anything was sent."""
 
+import json
 import logging
 import ssl
 import time
@@ -8,21 +9,22 @@ from typing import NamedTuple
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, RequestException, SSLError
 
-from relay.core.verdict import Answer
+from relay.adapters.deadline import DeadlineAdapter
+from relay.core.verdict import Answer, read_object
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 
 MAX_ANSWER_BYTES = 1024 * 1024  # Adobe's answers are a few KB; a larger one is not read to its end
 IDLE_SECONDS = 50  # servers and NAT gateways drop idle connections, and a frozen function does not hear of it
+UNREAD = b"?"  # not empty: an empty body can be all that was to be said, this one cannot
 _CHUNK = 64 * 1024
 
 logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote answers, and answers can quote identities
 
 
 class Timeouts(NamedTuple):
-    """Seconds: until a connection stands, and for each wait on it after that."""
+    """Seconds: until a connection stands, and for the whole answer after that."""
 
     connect: float
     read: float
@@ -31,15 +33,15 @@ class Timeouts(NamedTuple):
 class Http:
     """Keep-alive connections to one outside system.
 
-    Requests' adapter without its session: no cookie of one answer goes out with the next request, no redirect is read
-    (its Location would be parsed, its body unpacked) or followed with our credentials, no proxy and netrc is looked up.
+    An adapter of requests' without its session: no cookie of one answer goes out with the next request, no redirect is
+    read (its Location would be parsed, its body unpacked) or followed with our credentials, no proxy or netrc is used.
     """
 
     def __init__(self, timeouts: Timeouts, now: Callable[[], float] = time.time) -> None:
         self._timeouts = timeouts
         self._now = now
         self._last_used = now()
-        self._adapter = HTTPAdapter()
+        self._adapter = DeadlineAdapter()
 
     def request(
         self,
@@ -53,7 +55,7 @@ class Http:
     ) -> Answer:
         """The answer, with at most `within` seconds spent.
 
-        A body that is cut off, too long or too slow, or that quotes our token, comes as empty.
+        A body that is cut off, too long or too slow, or that quotes our token, comes as UNREAD.
         Raises SetupError, Unreachable or NoAnswer.
         """
         deadline = self._now() + within
@@ -70,7 +72,7 @@ class Http:
                     raise NoAnswer("an interim answer and no final one")
                 body = self._read(response, deadline)
             if _quotes_token(body, headers):  # parts of it may be passed on: to clients, histories, messages
-                body = b""
+                body = UNREAD
         except RequestException as error:
             raise _translate(error) from error
         finally:
@@ -83,15 +85,19 @@ class Http:
             while chunk := response.raw.read1(_CHUNK):
                 body += chunk
                 if len(body) > MAX_ANSWER_BYTES or self._now() > deadline:
-                    return b""
+                    return UNREAD
         except (urllib3.exceptions.HTTPError, OSError):
-            return b""
+            return UNREAD
         return bytes(body)
 
 
 def _quotes_token(body: bytes, headers: Mapping[str, str]) -> bool:
     token = headers.get("Authorization", "").removeprefix("Bearer ")
-    return bool(token) and token.encode() in body
+    if not token:
+        return False
+    if b"\\" in body or b"\0" in body:  # written in another way, it would be the same after reading
+        return token.encode() in body or token in json.dumps(read_object(body), ensure_ascii=False)
+    return token.encode() in body
 
 
 def _translate(error: RequestException) -> AdobeError:

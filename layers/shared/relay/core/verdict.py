@@ -74,6 +74,10 @@ _BY_CODE = {
 # Adobe took the events, whatever the body says: a nested 503 in a 207 is not a reason to send again.
 _TAKEN = frozenset({200, 202, 204, 207})
 
+# Those of Edge's problems that are the client's fault. A 5xx would make clients repeat what cannot work, a 401 or 429
+# would be about our token and our quota.
+_CLIENT_STATUSES = frozenset({400, 403, 408, 409, 413, 415, 422})
+
 _BY_STATUS = {
     401: Verdict.TOKEN_EXPIRED,
     403: Verdict.SETUP,
@@ -142,7 +146,7 @@ def judge(answer: Answer, now: float) -> Judgement:
         verdict=by_code or _BY_STATUS.get(answer.status, Verdict.UNCERTAIN),
         status=answer.status,
         code=code,
-        problem=_read_problem(content, answer.status) if code else None,
+        problem=_read_problem(content, code) if code else None,
         retry_after=read_retry_after(answer.headers.get("retry-after"), now),
     )
 
@@ -184,17 +188,23 @@ def _notice(content: Mapping[str, Any]) -> Mapping[str, Any]:
     return members
 
 
-def _read_problem(content: Mapping[str, Any], status: int) -> Problem:
+def _read_problem(content: Mapping[str, Any], code: str) -> Problem:
     report = content.get("report")  # but for its errors it is about our request and our organisation
     errors = _list(report, "errors") if isinstance(report, dict) else []
     texts = [error[:_LONGEST_TEXT] for error in errors if isinstance(error, str)]
     return Problem(
         type=_text(content, "type"),
-        status=status,
+        status=_client_status(code),
         title=_text(content, "title") or "Refused by Adobe",
         detail=_text(content, "detail"),
         report={"errors": texts} if texts else {},
     )
+
+
+def _client_status(code: str) -> int:
+    """The status of the documented code, which is the last part of it; 400 where clients would misunderstand it."""
+    status = int(code[-3:])
+    return status if status in _CLIENT_STATUSES else 400
 
 
 def _text(content: Mapping[str, Any], name: str) -> str:
