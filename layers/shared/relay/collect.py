@@ -51,13 +51,18 @@ class Collect:
             given_id = read_request_id(request)
             request_id = given_id or request_id
 
+            is_repeated = bool(given_id)
+
             def accept() -> dict[str, Any]:
+                nonlocal is_repeated
+                is_repeated = False
                 return self._accept(request, request_id, started, deadline, metrics)
 
             if given_id:
                 answer = self._idempotency().once(request, given_id, context, accept)
                 count(metrics, RequestsAnswered=1)  # repeated ones included
-                logger.info("request answered", extra={"requestId": request_id, "status": answer["statusCode"]})
+                if is_repeated:
+                    logger.info("request repeated", extra={"requestId": request_id, "status": answer["statusCode"]})
                 return answer
             return accept()
         except Unfinished as unfinished:
