@@ -50,8 +50,7 @@ class Collect:
             request = read_http_request(event)
             given_id = read_request_id(request)
             request_id = given_id or request_id
-
-            is_repeated = bool(given_id)
+            is_repeated = True  # unless it comes to accepting it
 
             def accept() -> dict[str, Any]:
                 nonlocal is_repeated

@@ -60,7 +60,7 @@ class IngestApi:
                 content = self._status(request.mapping_id, request.request_id)
         except InvalidRequest as refusal:
             count(metrics, RequestsRefused=1)
-            mapping_id = (event.get("pathParameters") or {}).get("mappingId", "")
+            mapping_id = (event.get("pathParameters") or {}).get("mappingId") or ""
             known = mapping_id if MAPPING_ID.fullmatch(mapping_id) else None
             logger.info("request refused", extra={"problem": refusal.problem.type, "mappingId": known})
             return answer_problem(refusal.problem, context.aws_request_id, refusal.retry_after)

@@ -64,6 +64,7 @@ def redeliverer() -> "Redeliverer":
     )
 
 
+@cache
 def planner() -> "Planner":
     """For the state PlanIngest."""
     from relay.plan import Planner  # noqa: PLC0415

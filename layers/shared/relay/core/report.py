@@ -79,7 +79,7 @@ def _read_status(content: Mapping[str, Any], http_status: int) -> Status | None:
 
 
 def _read_report(content: Mapping[str, Any], status: Status) -> Report:
-    info = clean(content.get("info"))
+    info = _clean(content.get("info"))
     code = _ACP_CODE.search(info)
     records = content.get("numRecords")
     return Report(
@@ -117,6 +117,6 @@ def _read_code(content: Mapping[str, Any], body: bytes) -> str:
     return match[1].decode() if match else ""
 
 
-def clean(text: Any) -> str:
+def _clean(text: Any) -> str:
     """Adobe's words, bounded and printable; "" for what is no text."""
     return _UNPRINTABLE.sub("?", text[:_LONGEST_INFO]) if isinstance(text, str) else ""

@@ -47,8 +47,6 @@ _SETUP_ADVICE = (
 _UNKNOWN_END_ADVICE = (
     "Adobe may still be at work: see the mapping's jobs in Campaign Standard before starting it again."
 )
-
-
 _NOT_TAKEN_ADVICE = "Adobe has taken nothing: start it again when Adobe is back."
 
 
@@ -110,8 +108,8 @@ def submitted(run: Run, outcome: Report | Trouble, now: float, first_wait: float
         reason = f"Adobe has taken the submission and named no request, so it cannot be followed: {outcome.info}"
         return _end(run, FAILED, outcome, now, reason, _UNKNOWN_END_ADVICE)
     attempt = Attempt(outcome.request_id, adopted=outcome.status is Status.IN_PROGRESS)
-    run = run._replace(state=RUNNING, attempts=(*run.attempts, attempt), info=outcome.info)
-    run = run._replace(reason="", advice="", doubts=0)
+    attempts = (*run.attempts, attempt)
+    run = run._replace(state=RUNNING, attempts=attempts, info=outcome.info, reason="", advice="", doubts=0)
     return _wait(run, now, first_wait)
 
 
