@@ -34,7 +34,7 @@ def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
                 except OSError:
                     return
                 accepted.append(connection)
-                with connection:
+                with connection, suppress(ConnectionError):  # the client may leave whenever it likes
                     serve(connection)
 
         thread = threading.Thread(target=accept, daemon=True)
