@@ -7,6 +7,7 @@ import requests
 
 from local.ingestion import watch
 from local.process import LocalError, wait_until
+from local.queues import bodies, hear_topic, waiting
 from local.stack import PROJECT, Stack, say, stack
 
 _DATASTREAM = "3849362f-f325-4418-8cc8-993342b254f7"
@@ -32,7 +33,7 @@ def _show_outage(running: Stack, batch: dict[str, Any]) -> None:
     _call(running, "DELETE", "/collected")
     _call(running, "POST", "/faults", {"on": "collect", "status": 503})
     _send(running, batch)
-    say("\nThe relay keeps the events on its spool. Adobe comes back ...")
+    say(f"\nMessages on the relay's spool: {waiting(running.spool_url, running)}. Adobe comes back ...")
     _call(running, "DELETE", "/faults")
     wait_until(lambda: _received(running), "The events did not arrive, so the demo failed.")
     _compare(running, batch)
@@ -45,8 +46,12 @@ def _show_ingestions(running: Stack) -> None:
         raise LocalError("The ingestion did not succeed, so the demo failed.")
     say("\n--- One that fails: mapping 43 ---")
     _call(running, "PUT", "/ingestions/43", {"status": ["in_progress", "failed_on_upload"]})
+    mailbox = hear_topic(running, "mailbox")
     if watch(running, {"mappingIds": ["43"]}) != "FAILED":
         raise LocalError("An ingestion that Adobe failed did not fail, so the demo failed.")
+    (mail,) = bodies(mailbox, running)
+    say(f"\nThe mail to AlarmEmail: {mail['Subject']}")
+    say("\n".join(f"  {line}".rstrip() for line in mail["Message"].splitlines()))
     posts = {mapping_id: found["posts"] for mapping_id, found in _call(running, "GET", "/ingestions").json().items()}
     say(f"\nAdobe was asked for {posts['42']} ingestion of mapping 42 and {posts['43']} of mapping 43.")
 

@@ -52,7 +52,7 @@ def _where(run: Mapping[str, Any]) -> str:
     if run["state"] == "PENDING":
         return f"PENDING    {run['reason'] or 'to be submitted'}"
     if run["state"] in ("RUNNING", "UNKNOWN"):
-        return f"{run['state']:<10} request {requests}, asked after in {run['waitSeconds']} s"
+        return f"{run['state']:<10} request {requests}, polled in {run['waitSeconds']} s"
     if run["state"] == "SUCCEEDED":
         return f"SUCCEEDED  request {requests}, {run['numRecords']} records"
     return f"{run['state']:<10} request {requests}: {run['info']}"

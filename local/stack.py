@@ -67,6 +67,7 @@ class Stack:
     state_machine_arn: str
     organization: str
     table: str
+    topic_arn: str
     is_adobe_the_sandbox: bool
     logs: Path
     servers: tuple[Popen[bytes], ...]
@@ -124,6 +125,7 @@ def stack() -> Iterator[Stack]:
             state_machine_arn=outputs["StateMachineArn"],
             organization=organization,
             table=outputs["TableName"],
+            topic_arn=outputs["AlarmTopicArn"],
             is_adobe_the_sandbox=addresses["EDGE_URL"] == sandbox_url,
             logs=logs,
             servers=tuple(servers),

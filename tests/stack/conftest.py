@@ -1,6 +1,5 @@
 """The deployed template, once for all stack tests, and a sandbox that is as good as new for every one of them."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,7 +12,8 @@ import pytest
 import requests
 
 from local.process import wait_until
-from local.stack import Stack, client
+from local.queues import waiting
+from local.stack import Stack
 from local.stack import stack as deployed
 from tests.openapi import check
 from tests.support import DATASTREAM, PROJECT, SandboxClient
@@ -59,43 +59,9 @@ def sandbox(stack: Stack) -> Iterator[SandboxClient]:
     adobe.forget()
     yield adobe
     adobe.end_faults()
-    wait_until(lambda: waiting(stack) == 0, "the spool does not drain", 90)  # a matter of set-up waits a minute
-
-
-def waiting(stack: Stack) -> int:
-    """Messages on the spool, those that are being tried included."""
-    names = [
-        "ApproximateNumberOfMessages",
-        "ApproximateNumberOfMessagesNotVisible",
-        "ApproximateNumberOfMessagesDelayed",
-    ]
-    sqs = client("sqs", stack.aws_endpoint_url)
-    found = sqs.get_queue_attributes(QueueUrl=stack.spool_url, AttributeNames=names)["Attributes"]
-    return sum(map(int, found.values()))
-
-
-def messages(queue_url: str, stack: Stack) -> list[dict[str, Any]]:
-    """The messages of a queue, taken out."""
-    sqs = client("sqs", stack.aws_endpoint_url)
-    found: list[dict[str, Any]] = []
-    while received := sqs.receive_message(
-        QueueUrl=queue_url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
-    ).get("Messages"):
-        found += received
-        for message in received:
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
-    return found
-
-
-def open_queue(stack: Stack, name: str, service: str) -> tuple[str, str]:
-    """URL and ARN of a new queue that the service may send to."""
-    sqs = client("sqs", stack.aws_endpoint_url)
-    url = sqs.create_queue(QueueName=name)["QueueUrl"]
-    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-    statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sqs:SendMessage", "Resource": arn}
-    policy = {"Version": "2012-10-17", "Statement": [statement]}
-    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": json.dumps(policy)})
-    return url, arn
+    wait_until(
+        lambda: waiting(stack.spool_url, stack) == 0, "the spool does not drain", 90
+    )  # a matter of set-up waits a minute
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import requests
 
 from local.logs import function_logs
 from local.process import wait_until
+from local.queues import messages
 from local.stack import Stack
-from tests.stack.conftest import Relay, messages
+from tests.stack.conftest import Relay
 from tests.support import DATASTREAM, PROJECT, SEED, SandboxClient, batch, event, ids
 
 # The headers of Adobe's own sample; only the key is one of ours.

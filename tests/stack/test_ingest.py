@@ -15,9 +15,9 @@ import pytest
 import requests
 
 from local.process import wait_until
+from local.queues import bodies, hear_events, hear_topic
 from local.stack import Stack, client
 from tests.openapi import check
-from tests.stack.conftest import messages, open_queue
 from tests.support import PROJECT, SandboxClient
 
 README = (PROJECT / "README.md").read_text()
@@ -144,10 +144,6 @@ class Workflow:
     def post(self, mapping_id: str, **headers: str) -> requests.Response:
         return self._check(requests.post(self.url(mapping_id), headers=self._headers(headers), timeout=40))
 
-    def is_answered_by_adobe(self, mapping_id: str, sandbox: SandboxClient) -> bool:
-        request_id = self.post(mapping_id).json()["requestId"]
-        return request_id in sandbox.ingestions()[mapping_id]["requestIds"]
-
     def get(self, mapping_id: str, request_id: Any, **content: Any) -> requests.Response:
         params = {} if request_id is None else {"requestId": request_id}
         answer = requests.get(
@@ -176,21 +172,13 @@ def workflow(stack: Stack) -> Workflow:
 @pytest.fixture(scope="module")
 def announced(stack: Stack) -> str:
     """URL of a queue that gets every event of the relay."""
-    url, arn = open_queue(stack, "announced", "events.amazonaws.com")
-    events = client("events", stack.aws_endpoint_url)
-    events.put_rule(Name="announced", EventPattern=json.dumps({"source": ["adobe.relay"]}))
-    events.put_targets(Rule="announced", Targets=[{"Id": "queue", "Arn": arn}])
-    return url
+    return hear_events(stack, "announced")
 
 
 @pytest.fixture(scope="module")
 def notified(stack: Stack) -> str:
     """URL of a queue that gets what is sent to the alarm topic."""
-    url, arn = open_queue(stack, "notified", "sns.amazonaws.com")
-    sns = client("sns", stack.aws_endpoint_url)
-    (topic,) = (topic["TopicArn"] for topic in sns.list_topics()["Topics"] if "AlarmTopic" in topic["TopicArn"])
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-    return url
+    return hear_topic(stack, "notified")
 
 
 @dataclass(frozen=True)
@@ -231,10 +219,6 @@ def outcomes(stack: Stack, workflow: Workflow, announced: str, notified: str) ->
         for key, case in cases.items()
         for mapping_id in [mapping_ids[key]]
     }
-
-
-def bodies(queue_url: str, stack: Stack) -> list[dict[str, Any]]:
-    return [json.loads(message["Body"]) for message in messages(queue_url, stack)]
 
 
 KEYS = [("POST", name) for name in POST_CASES] + [("GET", name) for name in GET_CASES]
@@ -486,7 +470,14 @@ def test_https_answers_as_the_readme_says(workflow: Workflow, sandbox: SandboxCl
     for execution in expected:
         workflow.end(workflow.arn(execution))
     if name == "401":  # the function distrusts new tokens for seconds, those of other tests, too
-        wait_until(lambda: workflow.is_answered_by_adobe(new_mapping(), sandbox), "Adobe is not asked again")
+        wait_until(lambda: is_token_renewed(workflow, sandbox), "no token is renewed")
+
+
+def is_token_renewed(workflow: Workflow, sandbox: SandboxClient) -> bool:
+    """Whether the ingestion endpoint gets a new token when Adobe says that its token has expired."""
+    mapping_id = new_mapping()
+    sandbox.script(mapping_id, submit=[EXPIRED, "submitted"])
+    return workflow.post(mapping_id).json()["requestId"] in sandbox.ingestions()[mapping_id]["requestIds"]
 
 
 def test_over_https_an_ingestion_is_followed_to_its_end(workflow: Workflow, sandbox: SandboxClient):

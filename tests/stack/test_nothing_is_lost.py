@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from local.process import wait_until
+from local.queues import messages
 from local.stack import Stack, client_environment
-from tests.stack.conftest import Relay, messages
+from tests.stack.conftest import Relay
 from tests.support import PROJECT, SandboxClient, batch, ids
 
 EVENTS, BATCH = 20_000, 100

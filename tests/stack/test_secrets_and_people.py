@@ -13,9 +13,10 @@ import requests
 
 from local.logs import function_logs
 from local.process import wait_until
+from local.queues import hear_events, hear_topic, messages
 from local.sandbox.accounts import DEFAULT_CREDENTIALS
 from local.stack import Stack, client
-from tests.stack.conftest import Relay, messages, open_queue
+from tests.stack.conftest import Relay
 from tests.support import SandboxClient, event
 
 IDENTITY = f"canary-{uuid.uuid4()}@example.com"
@@ -59,14 +60,7 @@ def ingest_faults() -> Iterator[Any]:
 @pytest.fixture
 def told(stack: Stack) -> list[str]:
     """URLs of queues that get every EventBridge event of the relay, and everything that is sent to the topic."""
-    events, sns = client("events", stack.aws_endpoint_url), client("sns", stack.aws_endpoint_url)
-    event_queue, event_arn = open_queue(stack, "canary-events", "events.amazonaws.com")
-    events.put_rule(Name="canary-events", EventPattern=json.dumps({"source": ["adobe.relay"]}))
-    events.put_targets(Rule="canary-events", Targets=[{"Id": "queue", "Arn": event_arn}])
-    topic_queue, topic_arn = open_queue(stack, "canary-messages", "sns.amazonaws.com")
-    (topic,) = (found["TopicArn"] for found in sns.list_topics()["Topics"] if "AlarmTopic" in found["TopicArn"])
-    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=topic_arn)
-    return [event_queue, topic_queue]
+    return [hear_events(stack, "canary-events"), hear_topic(stack, "canary-messages")]
 
 
 def written(stack: Stack, told: list[str], answers: list[requests.Response]) -> Iterator[tuple[str, str]]:
