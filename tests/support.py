@@ -177,19 +177,21 @@ class FakeAuthorizer:
 
 @dataclass
 class FakeCampaign:
-    """Campaign, giving these answers in turn and the last one for ever; keeps what it was asked."""
+    """Campaign, giving these answers in turn and the last one for ever; keeps what it was asked, and within what."""
 
     answers: list[Answer | AdobeError]
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    within: list[float] = field(default_factory=list)
 
     def submit(self, mapping_id: str, authorization: Authorization, within: float) -> Answer:
-        return self._answer("POST", mapping_id, authorization.token)
+        return self._answer(within, "POST", mapping_id, authorization.token)
 
     def status(self, mapping_id: str, request_id: str, authorization: Authorization, within: float) -> Answer:
-        return self._answer("GET", mapping_id, request_id, authorization.token)
+        return self._answer(within, "GET", mapping_id, request_id, authorization.token)
 
-    def _answer(self, *asked: str) -> Answer:
+    def _answer(self, within: float, *asked: str) -> Answer:
         self.asked.append(asked)
+        self.within.append(within)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, AdobeError):
             raise answer

@@ -43,10 +43,10 @@ def test_every_task_has_a_timeout_and_retries_by_name_with_jitter(name: str):
 @pytest.mark.parametrize("name", [name for name in TASKS if name in IN_A_RUN])
 def test_no_task_of_a_run_ends_the_other_runs(name: str):
     """What it cannot retry it catches, and keeps the run as it was."""
-    (catch,) = TASKS[name]["Catch"]
+    catches = TASKS[name]["Catch"]
 
-    assert catch["ErrorEquals"] == ["States.ALL"]
-    assert "$states.input" in catch["Output"]
+    assert catches[-1]["ErrorEquals"] == ["States.ALL"]
+    assert all("$states.input" in catch["Output"] for catch in catches)
 
 
 @pytest.mark.parametrize("name", [name for name, task in TASKS.items() if "lambda:invoke" in task["Resource"]])
@@ -56,6 +56,13 @@ def test_a_state_is_named_as_its_function(name: str):
 
     assert TASKS[name]["Arguments"]["FunctionName"] == f"${{{name}Function}}"
     assert TASKS[name]["TimeoutSeconds"] > function["Timeout"]
+
+
+def test_a_plan_that_failed_is_made_again_whatever_the_error():
+    """Making one has no effect, and without one nothing is announced."""
+    (retry,) = TASKS["PlanIngest"]["Retry"]
+
+    assert set(retry["ErrorEquals"]) == {"States.TaskFailed", "States.Timeout"}  # between them, every error of a task
 
 
 def test_every_substitution_is_made():
@@ -102,8 +109,10 @@ def test_an_end_that_could_not_be_announced_fails_the_execution():
 
 
 def test_a_submission_whose_function_failed_is_in_doubt():
-    """Adobe may have taken it before the function died."""
-    (catch,) = IN_A_RUN["TriggerIngest"]["Catch"]
+    """Adobe may have taken it before the function died; one that Lambda had no room for was never started."""
+    no_room, failed = IN_A_RUN["TriggerIngest"]["Catch"]
 
-    assert "'doubts': $states.input.doubts + 1" in catch["Output"]
+    assert no_room["ErrorEquals"] == ["Lambda.TooManyRequestsException"]
+    assert "doubts" not in no_room["Output"]
+    assert "'doubts': $states.input.doubts + 1" in failed["Output"]
     assert IN_A_RUN["WaitAfterFailure"]["Seconds"] >= 300

@@ -142,7 +142,7 @@ def test_events_outlive_the_stack(name: str):
     """Who deletes or replaces it may not know that events are waiting."""
     queue = TEMPLATE["Resources"][name]
 
-    assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("Retain", "Retain")
+    assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
 def test_the_spool_hides_a_message_for_six_times_the_functions_timeout():

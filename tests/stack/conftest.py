@@ -13,7 +13,7 @@ import requests
 
 from local.process import wait_until
 from local.queues import waiting
-from local.stack import Stack
+from local.stack import Stack, client
 from local.stack import stack as deployed
 from tests.openapi import check
 from tests.support import DATASTREAM, PROJECT, SandboxClient
@@ -59,9 +59,16 @@ def sandbox(stack: Stack) -> Iterator[SandboxClient]:
     adobe.forget()
     yield adobe
     adobe.end_faults()
-    wait_until(
-        lambda: waiting(stack.spool_url, stack) == 0, "the spool does not drain", 90
-    )  # a matter of set-up waits a minute
+    # A matter of set-up waits a minute.
+    wait_until(lambda: waiting(stack.spool_url, stack) == 0, "the spool does not drain", 90)
+    wait_until(lambda: not running_executions(stack), "an execution is left running", 90)
+
+
+def running_executions(stack: Stack) -> list[str]:
+    """ARNs of those that may still ask Adobe for something."""
+    sfn = client("stepfunctions", stack.aws_endpoint_url)
+    found = sfn.list_executions(stateMachineArn=stack.state_machine_arn, statusFilter="RUNNING")["executions"]
+    return [execution["executionArn"] for execution in found]
 
 
 @pytest.fixture

@@ -402,7 +402,7 @@ def test_the_schedule_starts_its_mappings(stack: Stack, workflow: Workflow, sand
     (name,) = (schedule["Name"] for schedule in scheduler.list_schedules()["Schedules"])
     deployed = scheduler.get_schedule(Name=name)
     mapping_ids = [new_mapping(), new_mapping()]
-    target = deployed["Target"] | {"Input": deployed["Target"]["Input"].replace('""', json.dumps(mapping_ids)[1:-1])}
+    target = deployed["Target"] | {"Input": deployed["Target"]["Input"].replace("[]", json.dumps(mapping_ids))}
     soon = datetime.now(UTC) + timedelta(seconds=1)
 
     scheduler.create_schedule(

@@ -16,7 +16,7 @@ from local.process import wait_until
 from local.queues import hear_events, hear_topic, messages
 from local.sandbox.accounts import DEFAULT_CREDENTIALS
 from local.stack import Stack, client
-from tests.stack.conftest import Relay
+from tests.stack.conftest import Relay, running_executions
 from tests.support import SandboxClient, event
 
 IDENTITY = f"canary-{uuid.uuid4()}@example.com"
@@ -100,8 +100,8 @@ def test_nothing_secret_or_personal_is_written_anywhere(
     answers.append(relay.post(canaries(), x_api_key=PAYLOAD))
     answers.append(relay.post(canaries(), query=f"datastreamId=d&requestId={PAYLOAD} x"))
     ims_refusals(sandbox, relay, answers)
-    executions = ingest(stack, sandbox, answers)
-    wait_until(lambda: not running(stack, executions), "executions do not end", 120)
+    ingest(stack, sandbox, answers)
+    wait_until(lambda: not running_executions(stack), "executions do not end", 120)
 
     tokens = sandbox.minted()
     secrets = [DEFAULT_CREDENTIALS["client_secret"], stack.api_key, *tokens]
@@ -131,7 +131,7 @@ def ims_refusals(sandbox: SandboxClient, relay: Relay, answers: list[requests.Re
         sandbox.end_faults()
 
 
-def ingest(stack: Stack, sandbox: SandboxClient, answers: list[requests.Response]) -> list[str]:
+def ingest(stack: Stack, sandbox: SandboxClient, answers: list[requests.Response]) -> None:
     """Every trouble to POST and to GET, by workflow and over HTTPS."""
     sfn = client("stepfunctions", stack.aws_endpoint_url)
     mapping_ids = []
@@ -146,15 +146,6 @@ def ingest(stack: Stack, sandbox: SandboxClient, answers: list[requests.Response
         headers = {"x-api-key": stack.api_key}
         answers.append(requests.post(url, headers=headers, timeout=40))
         answers.append(requests.get(url, headers=headers, params={"requestId": PAYLOAD}, timeout=40))
-    groups = [mapping_ids[start : start + 25] for start in range(0, len(mapping_ids), 25)]
-    return [
-        sfn.start_execution(
-            stateMachineArn=stack.state_machine_arn, input=json.dumps({"mappingIds": group, "deadlineSeconds": 60})
-        )["executionArn"]
-        for group in groups
-    ]
-
-
-def running(stack: Stack, executions: list[str]) -> bool:
-    sfn = client("stepfunctions", stack.aws_endpoint_url)
-    return any(sfn.describe_execution(executionArn=arn)["status"] == "RUNNING" for arn in executions)
+    for start in range(0, len(mapping_ids), 25):
+        content = {"mappingIds": mapping_ids[start : start + 25], "deadlineSeconds": 60}
+        sfn.start_execution(stateMachineArn=stack.state_machine_arn, input=json.dumps(content))

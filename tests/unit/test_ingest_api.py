@@ -86,7 +86,7 @@ class World:
         self.campaign = FakeCampaign(self.answers)
 
     def call(self, event: dict[str, Any], organization: str = "example") -> tuple[int, dict[str, str], Any]:
-        client = CampaignClient(self.campaign, FakeAuthorizer(), Clock(0))
+        client = CampaignClient(self.campaign, FakeAuthorizer(), Clock())
         api = IngestApi(client, Follower(self.workflow, self.unanswered, lambda: OURS), organization, 10, Clock())
         answer = handler(event, context(), api)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"])
@@ -111,6 +111,23 @@ def test_a_request_that_adobe_took_is_answered_as_adobe_did_and_followed(status:
             "startedBy": "https",
         }
     }
+
+
+def test_adobe_is_given_all_the_time_but_what_starting_an_execution_may_take():
+    """28 seconds less 10."""
+    world = World([report("Success")])
+
+    world.post()
+
+    assert world.campaign.within == [18]
+
+
+@pytest.mark.parametrize("request_id", ["3520", 3520, "0042", "a-1", "1" * 17])
+def test_a_request_id_that_is_no_number_stays_a_text(request_id: Any):
+    """Of more digits than a number holds everywhere, or with a zero in front, it would be another one."""
+    content = World([report("Success", requestId=request_id)]).post()[2]
+
+    assert content["requestId"] == (3520 if request_id in ("3520", 3520) else request_id)
 
 
 def test_a_refusal_is_seen_at_once_and_nothing_is_started():
@@ -388,8 +405,11 @@ def test_a_path_that_is_not_ours_is_refused(parameters: dict[str, str] | None, s
 
 
 def test_without_an_organization_nothing_is_served():
-    """The operator has not set ingestion up."""
+    """The operator has not set ingestion up; a path without one does not match that."""
+    nameless = {**SAMPLE, "pathParameters": {"organization": "", "mappingId": "42"}}
+
     assert World([]).call(SAMPLE, organization="")[0] == 403
+    assert World([]).call(nameless, organization="")[0] == 403
 
 
 def test_requests_are_measured_and_logged(logged: io.StringIO, capsys: pytest.CaptureFixture[str]):
@@ -400,3 +420,25 @@ def test_requests_are_measured_and_logged(logged: io.StringIO, capsys: pytest.Ca
     assert measured(capsys.readouterr().out) == {"IngestionRequests": 1}
     assert (line["mappingId"], line["requestId"], line["status"]) == ("42", 3520, "Success")
     assert "ada@example.com" not in logged.getvalue()
+
+
+@pytest.mark.parametrize(("mapping_id", "told"), [("43", "43"), ("ada@example.com", None), (None, None)])
+def test_a_refused_request_is_measured_and_logged(
+    logged: io.StringIO, capsys: pytest.CaptureFixture[str], mapping_id: str | None, told: str | None
+):
+    """By its problem; by its mapping only if that is one."""
+    World([]).call({**SAMPLE, "pathParameters": {"organization": "other", "mappingId": mapping_id}})
+
+    (line,) = map(json.loads, logged.getvalue().splitlines())
+    assert measured(capsys.readouterr().out) == {"IngestionRequests": 1, "RequestsRefused": 1}
+    assert (line["problem"], line.get("mappingId")) == ("urn:adobe-relay:organization-not-allowed", told)
+    assert "ada@example.com" not in logged.getvalue()
+
+
+def test_why_an_execution_does_the_asking_is_logged(logged: io.StringIO):
+    """For whoever is on call."""
+    World([Answer(503, {}, b"")]).post()
+
+    left, served = map(json.loads, logged.getvalue().splitlines())
+    assert (left["level"], left["mappingId"], left["reason"]) == ("WARNING", "42", "Adobe answers HTTP 503")
+    assert served["requestId"] == int(OURS)

@@ -46,11 +46,18 @@ def test_a_first_wait_can_be_given():
     assert (run["state"], run["waitSeconds"]) == ("PENDING", 60)
 
 
+def test_mappings_are_submitted_five_a_second():
+    """A new account has room for ten functions at once, and Adobe answers 429."""
+    runs = plan({"mappingIds": [str(number) for number in range(12)], "waitSeconds": 2})["runs"]
+
+    assert [run["waitSeconds"] for run in runs] == [2] * 5 + [3] * 5 + [4] * 2
+
+
 def test_a_deadline_and_who_started_it_can_be_given():
     """In seconds."""
-    (run,) = plan({"mappingIds": ["42"], "deadlineSeconds": 60, "startedBy": "schedule"})["runs"]
+    (run,) = plan({"mappingIds": ["42"], "deadlineSeconds": 1, "startedBy": "schedule"})["runs"]
 
-    assert (run["deadlineAt"], run["startedBy"]) == (NOW + 60, "schedule")
+    assert (run["deadlineAt"], run["startedBy"]) == (NOW + 1, "schedule")
 
 
 @pytest.mark.parametrize(
@@ -74,6 +81,16 @@ def test_a_deadline_and_who_started_it_can_be_given():
         pytest.param({"mappingIds": ["42"], "mappingids": ["43"]}, "The input has an unknown field", id="unknown"),
         pytest.param({"mappingIds": ["42"], "submitted": {"43": "1"}}, "submitted", id="submitted another"),
         pytest.param({"mappingIds": ["42"], "submitted": ["1"]}, "submitted", id="submitted an array"),
+        pytest.param(
+            {"mappingIds": ["42"], "submitted": {"42": {"requestId": "1"}, "43": {"requestId": "2"}}},
+            "submitted",
+            id="submitted one too many",
+        ),
+        pytest.param(
+            {"mappingIds": ["42"], "submitted": {"42": {"requestId": "1", "adopt": True}}},
+            "submitted.42",
+            id="submitted with an unknown field",
+        ),
         pytest.param(
             {"mappingIds": ["42"], "submitted": {"42": {"requestId": "../1"}}},
             "submitted.42.requestId",

@@ -20,6 +20,14 @@ BUSY = Trouble(Verdict.TRANSIENT, "Adobe answers HTTP 503", 503)
 SETUP = Trouble(Verdict.SETUP, "Adobe answers HTTP 403", 403)
 UNCERTAIN = Trouble(Verdict.UNCERTAIN, "Adobe answers HTTP 500", 500)
 
+MACHINE = json.loads((PROJECT / "statemachine/ingest.asl.json").read_text())
+STATES = MACHINE["States"]["IngestMappings"]["ItemProcessor"]["States"]
+
+
+def tries(task: str) -> int:
+    """How often the state machine calls the function for one step at most."""
+    return 1 + sum(retry["MaxAttempts"] for retry in STATES[task]["Retry"])
+
 
 def post(run: Run, outcome: Report | Trouble, now: float = NOW) -> Run:
     return submitted(run, outcome, now, 10)
@@ -118,6 +126,21 @@ def test_an_outage_is_sat_out_until_the_deadline():
     assert (run.state, late.state) == ("PENDING", "TIMED_OUT")
     assert "HTTP 503" in late.reason
     assert "Adobe has taken nothing" in late.advice
+
+
+def test_a_submission_in_doubt_may_still_run_after_the_deadline():
+    """So nobody is told that Adobe has taken nothing."""
+    late = post(post(NEW, UNCERTAIN), BUSY, NEW.deadline_at)
+
+    assert late.state == "TIMED_OUT"
+    assert "still be at work" in late.advice
+
+
+def test_a_hindrance_that_is_over_is_not_told():
+    """Adobe answered afterwards, and the deadline came all the same."""
+    late = get(get(RUNNING, BUSY), told(Status.IN_PROGRESS), RUNNING.deadline_at)
+
+    assert (late.state, late.reason) == ("TIMED_OUT", "No end was told within 14400 seconds.")
 
 
 def test_success_is_the_end():
@@ -258,14 +281,16 @@ def test_whatever_adobe_answers_a_run_ends(answers: list[Report | Trouble], dead
     assert bool(run.reason) == (run.state != "SUCCEEDED")
 
 
-def test_the_longest_run_of_all_mappings_fits_into_an_executions_history():
-    """Step Functions ends an execution that has 25,000 events."""
+@pytest.mark.parametrize("task", ["TriggerIngest", "PollIngest"])
+def test_the_longest_run_of_all_mappings_fits_into_an_executions_history(task: str):
+    """Step Functions ends an execution that has 25,000 events; each call may have been tried again."""
     run, now, calls = RUNNING._replace(deadline_at=START + LONGEST_DEADLINE), float(START), 0
     while run.state not in ENDS:
         run = polled(run, told(Status.IN_PROGRESS), now, 1)
         now += run.wait_seconds
         calls += 1
-    events_of_a_call = 2 + 5 + 2  # wait: entered, exited; task: those, scheduled, started, succeeded; choice
+    # Wait: entered, exited; task: the same, and scheduled, started, ended for each try; choice.
+    events_of_a_call = 2 + (2 + 3 * tries(task)) + 2
     around = 40  # submissions, announcements, the iteration itself
 
     assert run.wait_seconds <= LONGEST_WAIT
@@ -274,10 +299,7 @@ def test_the_longest_run_of_all_mappings_fits_into_an_executions_history():
 
 def test_so_does_one_whose_functions_fail_all_the_time():
     """The state machine then goes by itself, until the deadline."""
-    states = json.loads((PROJECT / "statemachine/ingest.asl.json").read_text())["States"]
-    states = states["IngestMappings"]["ItemProcessor"]["States"]
-    tries = 1 + states["PollIngest"]["Retry"][0]["MaxAttempts"]
-    events_of_a_round = 2 + (2 + 3 * tries) + 2 + 2 + 2  # wait, task with its tries, two choices, the longer wait
-    rounds = LONGEST_DEADLINE / states["WaitAfterFailure"]["Seconds"]
+    events_of_a_round = 2 + (2 + 3 * tries("PollIngest")) + 2 + 2 + 2  # as above, one more choice, the longer wait
+    rounds = LONGEST_DEADLINE / STATES["WaitAfterFailure"]["Seconds"]
 
     assert MAX_MAPPINGS * (rounds * events_of_a_round + 40) < 25_000

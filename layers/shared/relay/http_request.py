@@ -93,7 +93,7 @@ def read_body(request: HttpRequest) -> str | bytes:
 def _unpack(body: bytes, encoding: str) -> bytes:
     if encoding in ("identity", ""):
         return body
-    if encoding not in ("gzip", "x-gzip"):
+    if encoding != "gzip":
         raise InvalidRequest(
             our_problem(
                 "unsupported-content-encoding",

@@ -8,7 +8,8 @@ from relay.core.retry_after import LONGEST as LONGEST_RETRY_AFTER
 from relay.core.run import Attempt, Run, take_over
 
 MAX_MAPPINGS = 25
-LONGEST_DEADLINE = 21_600  # seconds; more polls of 25 mappings would not fit into the history of an execution
+LONGEST_DEADLINE = 18_000  # seconds; more polls of 25 mappings would not fit into the history of an execution
+_SUBMISSIONS_PER_SECOND = 5
 STARTERS = ("schedule", "https", "execution")
 
 _FIELDS = {"mappingIds", "submitted", "waitSeconds", "deadlineSeconds", "startedBy"}
@@ -22,8 +23,9 @@ def plan(content: Any, now: float, usual_deadline: int, first_wait: float) -> tu
     """The runs that `{"mappingIds": ["42", …], "submitted", "waitSeconds", "deadlineSeconds", "startedBy"}` asks for.
 
     All fields but the first can be missing. `submitted` has the requests that Adobe has taken already, by mapping:
-    `{"42": {"requestId": "3520", "adopted": false}}`. The others are submitted after `waitSeconds`. Without
-    `deadlineSeconds` the `usual_deadline` (seconds) counts. Raises InvalidInput.
+    `{"42": {"requestId": "3520", "adopted": false}}`. The others are submitted after `waitSeconds`, five a second:
+    neither Adobe nor the few functions of a new account meet them all at once. Without `deadlineSeconds` the
+    `usual_deadline` (seconds) counts. Raises InvalidInput.
     """
     if not isinstance(content, Mapping):
         raise InvalidInput('The input must be an object: {"mappingIds": ["42"]}.')
@@ -36,7 +38,10 @@ def plan(content: Any, now: float, usual_deadline: int, first_wait: float) -> tu
     started_by = content.get("startedBy", "execution")
     if started_by not in STARTERS:
         raise InvalidInput(f"startedBy must be one of {', '.join(STARTERS)}.")
-    runs = [Run(mapping_id, started_by, int(now), int(now) + deadline, wait_seconds=wait) for mapping_id in mapping_ids]
+    runs = [
+        Run(mapping_id, started_by, int(now), int(now) + deadline, wait_seconds=wait + index // _SUBMISSIONS_PER_SECOND)
+        for index, mapping_id in enumerate(mapping_ids)
+    ]
     return tuple(
         take_over(run, submitted[run.mapping_id], now, first_wait) if run.mapping_id in submitted else run
         for run in runs
