@@ -93,3 +93,32 @@ def test_adobes_words_do_not_reach_the_log(logged: io.StringIO):
     (line,) = map(json.loads, logged.getvalue().splitlines())
     assert (line["requestIds"], line["code"]) == (["3520"], "ACP-880056")
     assert "ada@example.com" not in logged.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("answer", "run", "facts"),
+    [
+        pytest.param(report("In Progress"), RUN, ("INFO", "RUNNING", 10, None, None), id="running"),
+        pytest.param(report("Success"), RUN, ("INFO", "SUCCEEDED", None, None, None), id="succeeded"),
+        pytest.param(report("Paused"), RUN, ("WARNING", "UNKNOWN", 10, None, None), id="unknown status"),
+        pytest.param(
+            Answer(500, {}, b"ada@example.com"),
+            RUN,
+            ("WARNING", "RUNNING", 10, "uncertain", "Adobe answers HTTP 500"),
+            id="trouble",
+        ),
+        pytest.param(
+            report("In Progress"),
+            RUN._replace(deadline_at=int(NOW)),
+            ("WARNING", "TIMED_OUT", None, None, "No end was told within 90 seconds."),
+            id="timed out",
+        ),
+    ],
+)
+def test_where_a_run_stands_is_logged(logged: io.StringIO, answer: Answer, run: Run, facts: tuple[Any, ...]):
+    """One line, a warning if a person may have to look; why, in words of ours."""
+    poll(answer, run=run)
+
+    (line,) = map(json.loads, logged.getvalue().splitlines())
+    assert tuple(line.get(name) for name in ("level", "state", "waitSeconds", "verdict", "reason")) == facts
+    assert "ada@example.com" not in logged.getvalue()

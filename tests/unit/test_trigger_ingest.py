@@ -75,6 +75,15 @@ def test_without_a_token_adobe_is_not_asked():
     assert (run["state"], run["waitSeconds"]) == ("PENDING", 30)
 
 
+def test_when_ims_refuses_the_credentials_a_person_is_told(capsys: pytest.CaptureFixture[str]):
+    """Nothing was sent, so nothing is in doubt; it is asked again after a minute."""
+    run, campaign = trigger(report("Success"), authorizer=FakeAuthorizer(SetupError("IMS refuses Adobe's credentials")))
+
+    assert campaign.asked == []
+    assert (run["state"], run["doubts"], run["waitSeconds"]) == ("PENDING", 0, 60)
+    assert measured(capsys.readouterr().out) == {"IngestionSubmissions": 1, "SetupErrors": 1}
+
+
 def test_past_its_deadline_nothing_is_submitted(capsys: pytest.CaptureFixture[str]):
     """The run has timed out, and that is measured."""
     run, campaign = trigger(report("Success"), run={**NEW, "deadlineAt": int(NOW), "reason": "Adobe answers HTTP 503"})
