@@ -257,6 +257,7 @@ def _deploy(
     parameters = {_ADDRESSES[name]: url for name, url in addresses.items()}
     parameters |= {_CREDENTIALS[member]: value for member, value in credentials.items()}
     parameters |= {"CampaignOrganization": organization, "IngestFirstWait": str(_FIRST_WAIT)}
+    parameters |= {"ScheduleMappingIds": "42,43"}  # of a schedule that is disabled
     configuration = logs / "samconfig.toml"  # and not the command line, which every user of the machine can read
     overrides = json.dumps(" ".join(f'{name}="{value}"' for name, value in parameters.items()))
     _write_private(configuration, f"version = 0.1\n[default.deploy.parameters]\nparameter_overrides = {overrides}\n")

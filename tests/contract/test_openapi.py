@@ -1,5 +1,6 @@
 """docs/openapi.yaml is valid, complete, and says what the template and the code say."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,7 @@ from tests.support import PROJECT, template
 
 RELAY = PROJECT / "layers/shared/relay"
 README = (PROJECT / "README.md").read_text()
+GATEWAY_RESPONSES = template()["Resources"]["RelayApi"]["Properties"]["GatewayResponses"]
 
 
 def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -63,10 +65,24 @@ def test_every_problem_of_the_relay_is_listed():
     assert set(DOCUMENT["components"]["schemas"]["ProblemType"]["anyOf"][1]["enum"]) == named
 
 
+@pytest.mark.parametrize("name", GATEWAY_RESPONSES)
+def test_what_api_gateway_refuses_itself_is_a_problem_like_any_other(name: str):
+    """With the status it is sent with, and without a word of a client's in it."""
+    response = GATEWAY_RESPONSES[name]
+    ((content_type, text),) = response["ResponseTemplates"].items()
+
+    problem = json.loads(text.replace("$context.requestId", "f567a988-4b3c-45a6-9ed8-f283188a445e"))
+
+    validate(problem, {"$ref": "#/components/schemas/Problem"})
+    assert content_type == "application/json"  # what the template is chosen by, not what is sent
+    assert response["ResponseParameters"]["Headers"]["Content-Type"] == "'application/problem+json'"
+    assert problem["status"] == response["StatusCode"]
+    assert re.findall(r"\$\w+\.\w+", text) == ["$context.requestId"]
+
+
 def test_every_gateway_response_is_an_answer_of_every_operation():
     """API Gateway may give it before a function is asked."""
-    responses = template()["Resources"]["RelayApi"]["Properties"]["GatewayResponses"].values()
-    statuses = {str(response["StatusCode"]) for response in responses}
+    statuses = {str(response["StatusCode"]) for response in GATEWAY_RESPONSES.values()}
 
     for path, method, operation in operations():
         assert statuses <= set(operation["responses"]), (path, method)

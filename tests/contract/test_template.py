@@ -145,6 +145,11 @@ def test_events_outlive_the_stack(name: str):
     assert (queue["DeletionPolicy"], queue["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
 
 
+def test_the_redeliver_function_may_feed_its_own_queue():
+    """AWS otherwise stops it after some rounds, and its messages end as dead letters without a reason."""
+    assert TEMPLATE["Resources"]["RedeliverFunction"]["Properties"]["RecursiveLoop"] == "Allow"
+
+
 def test_the_spool_hides_a_message_for_six_times_the_functions_timeout():
     """So that SQS does not hand it out again while it is being tried, as AWS advises."""
     spool = TEMPLATE["Resources"]["Spool"]["Properties"]

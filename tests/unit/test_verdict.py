@@ -83,10 +83,41 @@ def test_a_body_without_a_known_code_changes_nothing(status: int, verdict: Verdi
     assert judge(answer(status, body), NOW).verdict is verdict
 
 
-@pytest.mark.parametrize("code", ["0000-503", "0306-400", "0503-401"])
-def test_a_2xx_is_delivered_whatever_its_body_says(code: str):
-    """Events that were taken are never sent again."""
-    assert judge(answer(207, problem(code)), NOW).verdict is Verdict.DELIVERED
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(207, problem("0000-503"), id="busy"),
+        pytest.param(207, problem("0306-400"), id="an event rejected"),
+        pytest.param(202, problem("0503-401"), id="token expired"),
+        pytest.param(202, b"<html>", id="not JSON"),
+        pytest.param(207, b'{"error_code": "403010"}', id="a gateway's error"),
+    ],
+)
+def test_a_2xx_is_delivered_whatever_its_body_says(status: int, body: bytes):
+    """Events that were taken are never sent again. (A 200 is what web pages have, too: see below.)"""
+    assert judge(answer(status, body), NOW).verdict is Verdict.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("judged", "unusual"),
+    [
+        pytest.param(answer(202), False, id="delivered"),
+        pytest.param(answer(200, problem("0301-200")), True, id="delivered with a notice"),
+        pytest.param(answer(503), True, id="not delivered"),
+    ],
+)
+def test_what_is_not_simply_delivered_is_worth_a_word(judged: Answer, unusual: bool):
+    """In the log."""
+    assert judge(judged, NOW).is_unusual is unusual
+
+
+def test_nothing_that_adobe_worded_is_for_the_log():
+    """It may quote an identity; codes and counts are."""
+    refused = judge(answer(429, problem("0201-503", detail="ada@example.com"), retry_after="7"), NOW)
+    taken = judge(answer(200, problem("0301-200", detail="ada@example.com")), NOW)
+
+    assert refused.facts() == {"verdict": "transient", "edgeStatus": 429, "edgeCode": "0201-503", "retryAfter": 7}
+    assert taken.facts() == {"verdict": "delivered", "edgeStatus": 200, "edgeCode": "0301-200", "notices": 1}
 
 
 def test_nested_errors_and_warnings_of_a_207_are_notices():
@@ -118,11 +149,39 @@ def test_edges_problem_is_kept_without_our_organisation():
     """The report's errors are the caller's business; request id and organisation are ours."""
     report = {"errors": ["x at index 1"], "requestId": "r", "orgId": "o"}
 
-    judgement = judge(answer(422, problem("0104-422", detail="d", report=report)), NOW)
+    judgement = judge(answer(422, problem("0104-422", title="t", detail="d", report=report)), NOW)
 
     assert judgement.problem is not None
-    assert judgement.problem.detail == "d"
+    assert (judgement.problem.title, judgement.problem.detail) == ("t", "d")
     assert judgement.problem.report == {"errors": ["x at index 1"]}
+
+
+def test_a_problem_without_title_and_report_gets_a_title():
+    """It is one that clients must be given."""
+    body = json.dumps({"type": "https://ns.adobe.com/aep/errors/EXEG-0104-422"}).encode()
+
+    judgement = judge(answer(422, body), NOW)
+
+    assert judgement.problem is not None
+    assert (judgement.problem.title, judgement.problem.report) == ("Refused by Adobe", {})
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        *((code, int(code[-3:])) for code in ("0101-400", "0400-403", "0109-408", "0302-409", "0112-413", "0111-415")),
+        ("0104-422", 422),
+        ("0100-500", 400),
+        ("0501-401", 400),
+        ("0201-503", 400),
+    ],
+)
+def test_a_client_gets_the_status_of_edges_code_unless_it_would_mislead(code: str, status: int):
+    """A 5xx would make it repeat what cannot work, a 401 is about our token."""
+    judgement = judge(answer(int(code[-3:]), problem(code)), NOW)
+
+    assert judgement.problem is not None
+    assert judgement.problem.status == status
 
 
 @pytest.mark.parametrize("member", ["detail", "report", "title"])
