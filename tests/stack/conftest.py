@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ from local.queues import waiting
 from local.stack import Stack, client
 from local.stack import stack as deployed
 from tests.openapi import check
-from tests.support import DATASTREAM, PROJECT, SandboxClient
+from tests.support import DATASTREAM, PROJECT, SandboxClient, batch
 
 os.environ["SFN_WAIT_SCALE"] = "0.01"  # five minutes are three seconds
 
@@ -62,6 +64,27 @@ def sandbox(stack: Stack) -> Iterator[SandboxClient]:
     # A matter of set-up waits a minute.
     wait_until(lambda: waiting(stack.spool_url, stack) == 0, "the spool does not drain", 90)
     wait_until(lambda: not running_executions(stack), "an execution is left running", 90)
+
+
+@pytest.fixture
+def new_collect(relay: Relay, sandbox: SandboxClient, stack: Stack) -> None:
+    """A collect function that has met no outage, so that it asks Edge itself."""
+    if not Path("/proc").exists():
+        pytest.skip("looks for processes where Linux lists them")
+    kill(stack, "Collect")
+    wait_until(lambda: relay.post(batch("warm"), dying=True).status_code == 202, "there is no new function")
+    wait_until(sandbox.count, "it does not reach Edge")
+    sandbox.forget()
+
+
+def kill(stack: Stack, function: str) -> None:
+    """The execution environments that the emulator has for a function, in the middle of whatever they do."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it may have ended by now
+            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+            is_worker = parent == stack.servers[-1].pid
+            if is_worker and f"AWS_LAMBDA_FUNCTION_NAME=relay-{function}" in (process / "environ").read_text():
+                os.kill(int(process.name), signal.SIGKILL)
 
 
 def running_executions(stack: Stack) -> list[str]:

@@ -173,6 +173,7 @@ def test_an_event_that_adobe_never_takes_becomes_a_dead_letter(relay: Relay, san
     assert letters["EXEG-0308-400"] == {"bad"}
 
 
+@pytest.mark.usefixtures("new_collect")
 def test_edge_that_does_not_answer_in_time_costs_no_event(relay: Relay, sandbox: SandboxClient):
     """The client hears from us before API Gateway gives up; Adobe, which took it late, gets it again as it was."""
     sandbox.fault(on="collect", delay=12, times=1)

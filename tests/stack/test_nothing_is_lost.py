@@ -1,22 +1,17 @@
 """Nothing is lost: the deployed stack under load, in an outage, and with its processes killed."""
 
-import os
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
 from local.process import wait_until
 from local.queues import messages
 from local.stack import Stack, client_environment
-from tests.stack.conftest import Relay
+from tests.stack.conftest import Relay, kill
 from tests.support import PROJECT, SandboxClient, batch, ids
 
 EVENTS, BATCH = 20_000, 100
@@ -56,33 +51,9 @@ def test_twenty_thousand_events_and_an_outage(
         )
 
 
-def workers(stack: Stack, function: str) -> Iterator[int]:
-    """Process ids of the execution environments that the emulator has for a function."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it may have ended by now
-            parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
-            is_worker = parent == stack.servers[-1].pid
-            if is_worker and f"AWS_LAMBDA_FUNCTION_NAME=relay-{function}" in (process / "environ").read_text():
-                yield int(process.name)
-
-
-def kill(stack: Stack, function: str) -> None:
-    for worker in workers(stack, function):
-        os.kill(worker, signal.SIGKILL)
-
-
-def renew_collect(relay: Relay, sandbox: SandboxClient, stack: Stack) -> None:
-    """A collect function that has met no outage, so that it asks Edge itself."""
-    kill(stack, "Collect")
-    wait_until(lambda: relay.post(batch("warm"), dying=True).status_code == 202, "there is no new function")
-    wait_until(sandbox.count, "it does not reach Edge")
-    sandbox.forget()
-
-
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
+@pytest.mark.usefixtures("new_collect")
 def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox: SandboxClient, stack: Stack):
     """The client hears no 2xx, so it sends again; its next request finds a new function."""
-    renew_collect(relay, sandbox, stack)
     sandbox.fault(on="collect", delay=3, times=1)
     answers: list[int] = []
     client = threading.Thread(target=lambda: answers.append(relay.post(batch("a", "b"), dying=True).status_code))
@@ -99,11 +70,10 @@ def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox:
     assert ids(sandbox.events()) == {"a", "b"}
 
 
-@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for processes where Linux lists them")
+@pytest.mark.usefixtures("new_collect")
 def test_a_redeliver_function_that_is_killed_while_it_sends(relay: Relay, sandbox: SandboxClient, stack: Stack):
     """Its message comes again when the spool's visibility timeout is over, three minutes later."""
-    renew_collect(relay, sandbox, stack)  # so the first fault is collect's and the second redeliver's
-    sandbox.fault(on="collect", status=503, times=1)
+    sandbox.fault(on="collect", status=503, times=1)  # for collect, and the other one for redeliver
     sandbox.fault(on="collect", delay=3, drop="before", times=1)
 
     accepted = relay.post(batch("a"))
@@ -122,10 +92,10 @@ def dead_letters(stack: Stack, *arguments: str) -> str:
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.usefixtures("new_collect")
 def test_a_dead_letter_is_replayed(relay: Relay, sandbox: SandboxClient, stack: Stack):
     """Once its cause is mended, with the command of the README: listed, shown, sent back, delivered once."""
     messages(stack.dead_letters_url, stack)  # those of other tests
-    renew_collect(relay, sandbox, stack)
     sandbox.fault(on="collect", status=503, times=1)
     sandbox.fault(on="collect", code="0003-400")
     relay.post(batch("a", "b"))

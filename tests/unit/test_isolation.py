@@ -21,6 +21,7 @@ def problem(detail: str = "", *errors: object) -> Problem:
         pytest.param(problem("event #2", "x at index 2"), [4], id="both"),
         pytest.param(problem("the request is invalid"), [], id="nobody"),
         pytest.param(problem("event #9"), [], id="an index that was not sent"),
+        pytest.param(problem("event `#1`, event: #4"), [3], id="the first index that was not sent"),
         pytest.param(problem("event #99999999999999999999"), [], id="a number without end"),
         pytest.param(problem("Invalid value 'Apt #3' of event `#1`"), [3], id="a number that the detail quotes"),
         pytest.param(problem("x", "item at index 2 of list in event at index 0"), [0], id="another index before it"),

@@ -40,6 +40,16 @@ def test_no_two_neighbours_would_fit_into_one_request(sizes: list[int]):
     assert all(len(request_body((*one, two[0]))) > MAX_REQUEST_BYTES for one, two in itertools.pairwise(groups))
 
 
+def test_a_request_is_filled_to_the_last_byte():
+    """And one byte more, the comma counted, makes two."""
+    room = MAX_REQUEST_BYTES - FRAME_BYTES
+
+    assert len(list(pack(events_of([room])))) == 1
+    assert len(list(pack(events_of([100, room - 101])))) == 1
+    assert len(list(pack(events_of([100, room - 100])))) == 2
+    assert len(list(pack(events_of([room, 100, room - 101])))) == 2
+
+
 def test_many_small_events_take_as_few_requests_as_their_bytes():
     """100 events of 450 bytes are one request; 10,000 are as many as their bytes need."""
     assert len(list(pack(events_of([450] * 100)))) == 1
