@@ -24,6 +24,7 @@ COMMANDS = {
     "curl …/ingest": "tests/stack/test_ingest.py::test_the_readmes_curl_commands_work",
     "aws stepfunctions": "tests/stack/test_operations.py::test_the_readmes_command_starts_an_execution",
     "python -m tools.dead_letters --help": "tests/stack/test_nothing_is_lost.py::test_a_dead_letter_is_replayed",
+    "sam remote invoke": "tests/stack/test_operations.py::test_the_samples_can_be_invoked",
     "openapi-python-client generate": "tests/stack/test_operations.py::test_the_readmes_client_works",
     "make test": ".ci/run",
     "make check": ".ci/run",
@@ -44,7 +45,7 @@ def short(command: str) -> str:
     """The name under which COMMANDS has it."""
     if command.startswith("curl"):
         return "curl …/ingest" if "/ingest" in command else "curl"
-    names = ("aws stepfunctions", "openapi-python-client generate")
+    names = ("aws stepfunctions", "openapi-python-client generate", "sam remote invoke")
     return next((name for name in names if command.startswith(name)), command)
 
 

@@ -25,6 +25,21 @@ def every_state(machine: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]
 
 STATES = dict(every_state(MACHINE))
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+# Of Step Functions itself, and of the services that its tasks call, as AWS's documentation names them.
+ERRORS = {
+    "States.TaskFailed",
+    "States.Timeout",
+    "Lambda.AWSLambdaException",
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.SdkClientException",
+    "Lambda.ServiceException",
+    "Lambda.TooManyRequestsException",
+    "EventBridge.FailedEntry",
+    "EventBridge.InternalException",
+    "EventBridge.ThrottlingException",
+    "SNS.InternalErrorException",
+    "SNS.ThrottledException",
+}
 IN_A_RUN = MACHINE["States"]["IngestMappings"]["ItemProcessor"]["States"]
 
 
@@ -34,8 +49,10 @@ def test_every_task_has_a_timeout_and_retries_by_name_with_jitter(name: str):
     task = TASKS[name]
 
     assert 0 < task["TimeoutSeconds"] <= 120
+    assert task["Retry"]
     for retry in task["Retry"]:
-        assert "States.ALL" not in retry["ErrorEquals"]
+        assert retry["ErrorEquals"]
+        assert set(retry["ErrorEquals"]) <= ERRORS
         assert retry["JitterStrategy"] == "FULL"
         assert retry["MaxAttempts"] <= 6
 

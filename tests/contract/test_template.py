@@ -97,6 +97,17 @@ def test_a_schedule_is_off_until_somebody_turns_it_on():
     assert all(name in str(rule["Assertions"]) for name in ("ScheduleMappingIds", "CampaignOrganization"))
 
 
+def test_silence_of_the_schedule_is_an_alarm_after_as_many_hours_as_were_chosen():
+    """All of them without a success, and no data counts as none."""
+    alarm = TEMPLATE["Resources"]["NoIngestSucceededAlarm"]["Properties"]
+
+    assert (alarm["MetricName"], alarm["Period"]) == ("ScheduledIngestionsSucceeded", 3600)
+    assert alarm["EvaluationPeriods"] == {"Ref": "ScheduleSuccessHours"}
+    assert "DatapointsToAlarm" not in alarm
+    assert (alarm["ComparisonOperator"], alarm["Threshold"]) == ("LessThanThreshold", 1)
+    assert alarm["TreatMissingData"] == "breaching"
+
+
 def test_the_schedule_is_all_parameters_and_loses_no_start():
     """Expression, time zone, mappings and state; window, retries, and a queue for what fails all the same."""
     machine = TEMPLATE["Resources"]["IngestStateMachine"]["Properties"]

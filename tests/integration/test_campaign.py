@@ -1,6 +1,7 @@
 """Campaign's API, against the sandbox."""
 
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from relay.adapters.http import Http, Timeouts
 from relay.adapters.ims import Ims
 from relay.authorize import Authorizer
 from relay.campaign import CampaignClient
+from relay.core.authorization import Authorization
 from relay.core.report import Report, Status, Trouble
 from relay.core.verdict import Verdict
-from tests.support import FakeCredentials, SandboxClient
+from tests.support import FakeCredentials, SandboxClient, unmeasured
 
 QUICK = Timeouts(connect=1, read=1)
 
@@ -37,13 +39,30 @@ def test_a_submission_and_its_status(sandbox: SandboxClient, in_body: bool):
     client = client_of(sandbox, in_body=in_body)
     sandbox.script("42", status=["success"])
 
-    submitted = client.submit("42", soon())
-    status = client.status("42", "3520", soon())
+    submitted = client.submit("42", soon(), unmeasured())
+    status = client.status("42", "3520", soon(), unmeasured())
 
     assert isinstance(submitted, Report)
     assert isinstance(status, Report)
     assert (submitted.status, submitted.request_id) == (Status.SUCCESS, "3520")
     assert (status.status, status.num_records) == (Status.SUCCESS, 15)
+
+
+def test_a_submission_carries_the_headers_of_adobes_page():
+    """And takes its answer unpacked, so that it can be bounded."""
+    sent: dict[str, str] = {}
+    http: Any = SimpleNamespace(request=lambda *_, headers, **__: sent.update(headers))
+    campaign = Campaign("https://mc.adobe.io", "example", request_id_in_body=False, http=http)
+
+    campaign.submit("42", Authorization("token", "client", "org"), 5)
+
+    assert sent == {
+        "Authorization": "Bearer token",
+        "X-Api-Key": "client",
+        "Cache-Control": "no-cache",
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+    }
 
 
 @pytest.mark.parametrize("fault", [{"drop": "before"}, {"drop": "after"}, {"delay": 1.5}, {"cut": True}], ids=str)
@@ -52,8 +71,8 @@ def test_a_lost_answer_is_trouble_and_the_request_is_adopted(sandbox: SandboxCli
     client = client_of(sandbox)
     sandbox.fault(on="ingest", times=1, **fault)
 
-    lost = client.submit("42", soon())
-    again = client.submit("42", soon())
+    lost = client.submit("42", soon(), unmeasured())
+    again = client.submit("42", soon(), unmeasured())
 
     assert isinstance(lost, Trouble)
     assert isinstance(again, Report)
@@ -66,7 +85,7 @@ def test_an_adobe_that_cannot_be_reached_has_not_taken_anything(sandbox: Sandbox
     """The README's rows on no connection."""
     client = client_of(sandbox, f"http://127.0.0.1:{choose_port('UNSET')}")
 
-    outcomes = [client.submit("42", soon()), client.status("42", "3520", soon())]
+    outcomes = [client.submit("42", soon(), unmeasured()), client.status("42", "3520", soon(), unmeasured())]
 
     assert [getattr(outcome, "verdict", None) for outcome in outcomes] == [Verdict.TRANSIENT] * 2
 
@@ -75,10 +94,10 @@ def test_an_adobe_that_cannot_be_reached_has_not_taken_anything(sandbox: Sandbox
 def test_a_lost_answer_to_get_is_no_report(sandbox: SandboxClient, fault: dict[str, Any]):
     """The README's rows on a status that does not come."""
     client = client_of(sandbox)
-    client.submit("42", soon())
+    client.submit("42", soon(), unmeasured())
     sandbox.fault(on="ingest_status", times=1, **fault)
 
-    lost, again = client.status("42", "3520", soon()), client.status("42", "3520", soon())
+    lost, again = client.status("42", "3520", soon(), unmeasured()), client.status("42", "3520", soon(), unmeasured())
 
     assert isinstance(lost, Trouble)
     assert isinstance(again, Report)
@@ -89,7 +108,7 @@ def test_ims_that_refuses_us_is_a_matter_of_setup(sandbox: SandboxClient):
     client = client_of(sandbox)
     sandbox.credentials(client_secrets=["rotated"])
 
-    outcome = client.submit("42", soon())
+    outcome = client.submit("42", soon(), unmeasured())
 
     assert isinstance(outcome, Trouble)
     assert (outcome.verdict, "invalid_client" in outcome.reason) == (Verdict.SETUP, True)
@@ -98,7 +117,7 @@ def test_ims_that_refuses_us_is_a_matter_of_setup(sandbox: SandboxClient):
 
 def test_without_an_organization_nothing_is_sent(sandbox: SandboxClient):
     """And the parameter is named."""
-    outcome = client_of(sandbox, organization="").submit("42", soon())
+    outcome = client_of(sandbox, organization="").submit("42", soon(), unmeasured())
 
     assert isinstance(outcome, Trouble)
     assert "CampaignOrganization" in outcome.reason
@@ -108,10 +127,10 @@ def test_without_an_organization_nothing_is_sent(sandbox: SandboxClient):
 def test_the_token_is_renewed_once(sandbox: SandboxClient):
     """When Adobe's gateway says that it expired."""
     client = client_of(sandbox)
-    client.submit("42", soon())
+    client.submit("42", soon(), unmeasured())
     sandbox.tokens(expire=True)
 
-    assert isinstance(client.submit("42", soon()), Report)
+    assert isinstance(client.submit("42", soon(), unmeasured()), Report)
     assert sandbox.statuses("token") == [200, 200]
 
 
@@ -119,7 +138,7 @@ def test_a_redirect_is_not_followed(sandbox: SandboxClient):
     """Our token stays with Adobe."""
     sandbox.fault(on="ingest", status=302, headers={"Location": f"{sandbox.url}/elsewhere"})
 
-    outcome = client_of(sandbox).submit("42", soon())
+    outcome = client_of(sandbox).submit("42", soon(), unmeasured())
 
     assert isinstance(outcome, Trouble)
     assert len(sandbox.statuses("ingest")) == 1

@@ -1,4 +1,4 @@
-"""Executions in Step Functions, and the table of submissions that Adobe has not answered."""
+"""Executions in Step Functions, and the table of submissions."""
 
 import json
 import time
@@ -8,7 +8,7 @@ import boto3
 import pytest
 
 from relay.adapters.executions import Executions
-from relay.adapters.unanswered import UnansweredSubmissions
+from relay.adapters.submissions import Submissions
 from relay.errors import WorkflowError
 
 
@@ -55,24 +55,24 @@ def test_a_workflow_that_cannot_be_reached_is_an_error_of_ours(client: Any):
 
 
 @pytest.fixture
-def unanswered(table: str) -> UnansweredSubmissions:
-    return UnansweredSubmissions(boto3.client("dynamodb"), table)
+def submissions(table: str) -> Submissions:
+    return Submissions(boto3.client("dynamodb"), table)
 
 
-def test_one_id_stands_for_a_mapping(unanswered: UnansweredSubmissions):
+def test_one_id_stands_for_a_mapping(submissions: Submissions):
     """The first that is claimed; another only instead of it."""
-    assert unanswered.find("42") is None
-    assert unanswered.claim("42", "1", None)
-    assert not unanswered.claim("42", "2", None)
-    assert unanswered.find("42") == "1"
-    assert unanswered.claim("42", "2", "1")
-    assert unanswered.find("42") == "2"
-    assert unanswered.find("43") is None
+    assert submissions.find("42") is None
+    assert submissions.claim("42", "1", None)
+    assert not submissions.claim("42", "2", None)
+    assert submissions.find("42") == "1"
+    assert submissions.claim("42", "2", "1")
+    assert submissions.find("42") == "2"
+    assert submissions.find("43") is None
 
 
-def test_what_is_remembered_expires(unanswered: UnansweredSubmissions, table: str):
+def test_what_is_remembered_expires(submissions: Submissions, table: str):
     """By DynamoDB's time to live."""
-    unanswered.claim("42", "1", None)
+    submissions.claim("42", "1", None)
 
     (item,) = boto3.client("dynamodb").scan(TableName=table)["Items"]
     hours = (int(item["expiration"]["N"]) - time.time()) / 3600
@@ -81,7 +81,7 @@ def test_what_is_remembered_expires(unanswered: UnansweredSubmissions, table: st
 
 def test_a_table_that_cannot_be_reached_is_an_error_of_ours(aws: None):
     """For reading and for writing."""
-    missing = UnansweredSubmissions(boto3.client("dynamodb"), "none")
+    missing = Submissions(boto3.client("dynamodb"), "none")
 
     with pytest.raises(WorkflowError):
         missing.find("42")

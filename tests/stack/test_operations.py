@@ -6,9 +6,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError
 
 from local.process import wait_until
+from local.queues import waiting
 from local.stack import Stack, client, client_environment
 from tests.stack.conftest import Relay
 from tests.support import DATASTREAM, PROJECT, SandboxClient, batch
@@ -173,14 +176,50 @@ def test_a_client_secret_is_rotated_without_a_restart_or_a_lost_event(
         ("TriggerIngestFunction", "events/trigger_ingest.json", '"state": "RUNNING"'),
         ("PollIngestFunction", "events/poll_ingest.json", '"polls": 1'),
         ("IngestApiFunction", "events/ingest_api.json", '"statusCode": 200'),
+        ("IngestApiFunction", "events/ingest_status.json", '"statusCode": 404'),  # another ingestion each time
         ("IngestStateMachine", "events/schedule.json", '"state": "SUCCEEDED"'),
     ],
 )
 def test_the_samples_can_be_invoked(stack: Stack, sandbox: SandboxClient, resource: str, sample: str, printed: str):
-    """With `sam remote invoke`, on the deployed functions and the workflow."""
-    command = f"sam remote invoke {resource} --stack-name relay --event-file {PROJECT / sample}"
+    """With `sam remote invoke` as the README has it, on the deployed functions and the workflow."""
+    command = next(line for line in README.splitlines() if line.startswith("sam remote invoke"))
+    command = command.replace("CollectFunction", resource).replace("events/collect.json", sample)
 
-    assert printed in run(command, PROJECT, stack).replace("\\", "")
+    assert printed in run(command, PROJECT, stack, STACK_NAME="relay").replace("\\", "")
+
+
+def test_a_start_that_the_schedule_could_not_make_is_shown_and_taken_out(stack: Stack, tmp_path: Path):
+    """By the commands of docs/operations.md: input and error, then an empty queue."""
+    described = client("cloudformation", stack.aws_endpoint_url).describe_stacks(StackName="relay")["Stacks"][0]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
+    queue_url = outputs["ScheduleDeadLettersUrl"]
+    client("sqs", stack.aws_endpoint_url).send_message(
+        QueueUrl=queue_url,
+        MessageBody='{"mappingIds":["42"],"startedBy":"schedule"}',
+        MessageAttributes={"ERROR_CODE": {"DataType": "String", "StringValue": "ThrottlingException"}},
+    )
+    commands = block(OPERATIONS, "A start that the schedule could not make")
+    commands = commands.replace("aws sqs", 'aws --endpoint-url "$AWS_ENDPOINT_URL" sqs')  # AWS CLI 1 does not heed it
+
+    printed = run(commands, tmp_path, stack, SCHEDULE_DEAD_LETTERS_URL=queue_url)
+
+    assert "mappingIds" in printed
+    assert "ThrottlingException" in printed
+    assert waiting(queue_url, stack) == 0
+
+
+def test_a_function_may_do_no_more_than_its_role_allows(stack: Stack):
+    """On this machine, too: else no stack test would show a right that is missing."""
+    functions = client("lambda", stack.aws_endpoint_url).list_functions()["Functions"]
+    (role,) = (function["Role"] for function in functions if "PlanIngest" in function["FunctionName"])
+    given = client("sts", stack.aws_endpoint_url).assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    session = boto3.Session(
+        given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"], region_name="us-east-1"
+    )
+    sqs = session.client("sqs", endpoint_url=stack.aws_endpoint_url)
+
+    with pytest.raises(ClientError, match="AccessDenied"):
+        sqs.send_message(QueueUrl=stack.spool_url, MessageBody="{}")
 
 
 def test_the_readmes_client_works(stack: Stack, sandbox: SandboxClient, tmp_path: Path):

@@ -1,5 +1,7 @@
 """POST and GET …/ingest: Campaign's own form, an execution behind it."""
 
+import base64
+import gzip
 import io
 import json
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from relay.core.run import Attempt, Run
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, WorkflowError
 from relay.follow import Follower
+from relay.http_request import MAX_BODY_BYTES
 from relay.ingest_api import IngestApi
 from tests.support import NOW, PROJECT, Clock, FakeAuthorizer, FakeCampaign, context, measured, report
 
@@ -51,8 +54,8 @@ class FakeWorkflow:
 
 
 @dataclass
-class FakeUnanswered:
-    """Ids of ours by mapping; or it fails. `rival` is an id that another request claims just before ours."""
+class FakeSubmissions:
+    """Request ids by mapping; or it fails. `rival` is an id that another request claims just before ours."""
 
     ids: dict[str, str] = field(default_factory=dict)
     fails: bool = False
@@ -80,14 +83,14 @@ class World:
 
     answers: list[Answer | AdobeError]
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
-    unanswered: FakeUnanswered = field(default_factory=FakeUnanswered)
+    submissions: FakeSubmissions = field(default_factory=FakeSubmissions)
 
     def __post_init__(self) -> None:
         self.campaign = FakeCampaign(self.answers)
 
     def call(self, event: dict[str, Any], organization: str = "example") -> tuple[int, dict[str, str], Any]:
         client = CampaignClient(self.campaign, FakeAuthorizer(), Clock())
-        api = IngestApi(client, Follower(self.workflow, self.unanswered, lambda: OURS), organization, 10, Clock())
+        api = IngestApi(client, Follower(self.workflow, self.submissions, lambda: OURS), organization, 10, Clock())
         answer = handler(event, context(), api)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"])
 
@@ -145,7 +148,6 @@ def test_a_refusal_is_seen_at_once_and_nothing_is_started():
         pytest.param(Answer(503, {}, b""), id="down"),
         pytest.param(Answer(403, {}, b""), id="refused"),
         pytest.param(Answer(200, {}, b"<html>"), id="not understood"),
-        pytest.param(report("Success", requestId=None), id="no request id"),
         pytest.param(report("Paused"), id="unknown status"),
         pytest.param(report("Aborted"), id="aborted"),
     ],
@@ -195,44 +197,75 @@ def test_an_id_whose_execution_has_ended_is_followed_under_one_of_ours(status: s
 
 def test_an_execution_that_is_just_being_started_keeps_its_id():
     """A request that comes in between must not take its place."""
-    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered({"42": "1"}))
+    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions({"42": "1"}))
 
     assert world.post()[2]["requestId"] == 1
     assert set(world.workflow.inputs) == {"42-1"}
 
 
-def test_a_second_answer_about_a_running_request_starts_nothing():
-    """It is followed already."""
-    world = World([report("Success"), report("In Progress")])
+def test_while_a_request_is_followed_nothing_else_is_asked_or_started():
+    """Also when Adobe aborted it meanwhile, and its execution follows another one."""
+    world = World([report("Success"), report("In Progress", requestId=3521)])
 
     first, second = world.post()[2], world.post()[2]
 
     assert (first["requestId"], second["requestId"]) == (3520, 3520)
+    assert (second["status"], "already in progress" in second["info"]) == ("In Progress", True)
+    assert len(world.campaign.asked) == 1
     assert set(world.workflow.inputs) == {"42-3520"}
+
+
+def test_when_that_is_over_the_next_request_takes_its_place():
+    """In the table, too."""
+    world = World([report("Success"), report("Success", requestId=3521)])
+    world.post()
+    world.workflow.executions["42-3520"].status = "SUCCEEDED"
+
+    assert world.post()[2]["requestId"] == 3521
+    assert world.submissions.ids == {"42": "3521"}
+
+
+def test_an_answer_without_a_request_is_passed_on_and_nothing_is_started():
+    """Adobe has taken it, and it cannot be followed; to submit it again could start another ingestion."""
+    world = World([report("Success", requestId=None, info="i")])
+
+    assert world.post()[::2] == (200, {"info": "i", "status": "Success"})
+    assert (len(world.campaign.asked), world.workflow.inputs) == (1, {})
+
+
+def test_of_two_answers_about_one_request_one_execution_comes():
+    """Both POSTs came before the first was followed."""
+    world = World([report("In Progress")])
+    world.workflow.executions["42-3520"] = FakeExecution()
+
+    assert world.post()[2]["requestId"] == 3520
+    assert world.workflow.inputs == {}
 
 
 def test_while_an_execution_does_the_asking_nothing_else_is_asked_or_started():
     """The same id for everybody."""
     world = World([Answer(503, {}, b"")])
-    first = world.post()
+    first, second = world.post()[2], world.post()[2]
 
-    assert world.post() == first
+    assert (first["requestId"], second["requestId"]) == (int(OURS), int(OURS))
+    assert "not taken the request, or not said so" in first["info"]
+    assert (second["status"], "already in progress" in second["info"]) == ("In Progress", True)
     assert len(world.campaign.asked) == 1
     assert len(world.workflow.inputs) == 1
 
 
 def test_when_that_execution_is_over_adobe_is_asked_again():
     """Its id is no longer in the way."""
-    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered({"42": "1"}))
+    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions({"42": "1"}))
     world.workflow.executions["42-1"] = FakeExecution("FAILED")
 
     assert world.post()[2]["requestId"] == int(OURS)
-    assert world.unanswered.ids == {"42": OURS}
+    assert world.submissions.ids == {"42": OURS}
 
 
 def test_of_two_requests_at_the_same_time_one_id_wins():
     """And both make sure that its execution is started."""
-    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered(rival="7"))
+    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions(rival="7"))
 
     assert world.post()[2]["requestId"] == 7
     assert set(world.workflow.inputs) == {"42-7"}
@@ -240,14 +273,17 @@ def test_of_two_requests_at_the_same_time_one_id_wins():
 
 def test_without_its_table_it_serves_all_the_same():
     """The worst that can happen is a second execution, which adopts the first one's request."""
-    world = World([Answer(503, {}, b"")], unanswered=FakeUnanswered(fails=True))
+    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions(fails=True))
 
     assert world.post()[2]["requestId"] == int(OURS)
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [(report("Success"), "Adobe has taken request 3520"), (Answer(503, {}, b""), "Adobe gave no answer")],
+    [
+        (report("Success"), "Adobe has taken request 3520"),
+        (Answer(503, {}, b""), "Adobe has not taken the request"),
+    ],
 )
 def test_when_the_workflow_cannot_be_started_the_client_hears_what_adobe_has(answer: Answer, words: str):
     """503, and that a second POST does no harm."""
@@ -372,11 +408,20 @@ def test_the_request_can_be_named_in_a_json_body(content: str):
         '{"requestId": "1\\n"}',
         pytest.param('{"requestId": 1%s}' % ("0" * 5000), id="5,000 digits"),
         pytest.param("[" * 100_000, id="deep nesting"),
+        pytest.param('{"requestId": "3520"%s}' % (" " * MAX_BODY_BYTES), id="too large"),
     ],
 )
-def test_a_request_that_is_not_named_is_a_400(content: str | None):
-    """Whatever the body is."""
-    status, _, problem = World([]).call({**SAMPLE, "httpMethod": "GET", "body": content})
+@pytest.mark.parametrize("packed", [False, True], ids=["", "gzip"])
+def test_a_request_that_is_not_named_is_a_400(content: str | None, packed: bool):
+    """Whatever the body is: it is read within bounds."""
+    world = World([])
+    world.workflow.executions["42-3520"] = FakeExecution()
+    event = {**SAMPLE, "httpMethod": "GET", "body": content}
+    if packed:
+        body = base64.b64encode(gzip.compress((content or "").encode())).decode()
+        event |= {"body": body, "isBase64Encoded": True, "headers": {"content-encoding": "gzip"}}
+
+    status, _, problem = world.call(event)
 
     assert (status, problem["type"]) == (400, "urn:adobe-relay:invalid-request-id")
 
@@ -417,7 +462,7 @@ def test_requests_are_measured_and_logged(logged: io.StringIO, capsys: pytest.Ca
     World([report("Success", info="ada@example.com")]).post()
 
     (line,) = map(json.loads, logged.getvalue().splitlines())
-    assert measured(capsys.readouterr().out) == {"IngestionRequests": 1}
+    assert measured(capsys.readouterr().out) == {"IngestionRequests": 1, "IngestionSubmissions": 1}
     assert (line["mappingId"], line["requestId"], line["status"]) == ("42", 3520, "Success")
     assert "ada@example.com" not in logged.getvalue()
 

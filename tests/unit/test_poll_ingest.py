@@ -68,8 +68,8 @@ def test_every_other_end_is_measured(capsys: pytest.CaptureFixture[str], answer:
     """Under its own name, and never as a success."""
     poll(answer, run=run)
 
-    ends = {name for name in measured(capsys.readouterr().out) if name.startswith("Ingestions")}
-    assert ends == {metric}
+    expected = {metric: 1, "IngestionPolls": 1, "IngestionDuration": 90}
+    assert measured(capsys.readouterr().out) == expected
 
 
 def test_unknown_statuses_are_measured(capsys: pytest.CaptureFixture[str]):

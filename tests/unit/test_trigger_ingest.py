@@ -49,7 +49,7 @@ def test_a_new_token_that_is_refused_is_a_matter_of_setup(capsys: pytest.Capture
 
     assert len(campaign.asked) == 2
     assert (run["state"], run["doubts"], authorizer.distrusted) == ("PENDING", 1, True)
-    assert measured(capsys.readouterr().out) == {"IngestionSubmissions": 1, "SetupErrors": 1}
+    assert measured(capsys.readouterr().out) == {"IngestionSubmissions": 1, "SetupErrors": 1, "TokenRefreshes": 1}
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_past_its_deadline_nothing_is_submitted(capsys: pytest.CaptureFixture[st
     assert campaign.asked == []
     assert run["state"] == "TIMED_OUT"
     assert "HTTP 503" in run["reason"]
-    assert measured(capsys.readouterr().out)["IngestionsTimedOut"] == 1
+    assert measured(capsys.readouterr().out) == {"IngestionsTimedOut": 1, "IngestionDuration": 0}
 
 
 def test_a_run_in_too_much_doubt_is_not_submitted_again():

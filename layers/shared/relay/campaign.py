@@ -3,11 +3,14 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from aws_lambda_powertools.metrics import Metrics
+
 from relay.authorize import Authorizations, ask
 from relay.core.authorization import Authorization
 from relay.core.report import Report, Trouble, read_answer
 from relay.core.verdict import Answer, Verdict
 from relay.errors import AdobeError, NoAnswer, SetupError
+from relay.measure import count
 
 
 class CampaignApi(Protocol):
@@ -24,17 +27,35 @@ class CampaignClient:
         self._authorizer = authorizer
         self._now = now
 
-    def submit(self, mapping_id: str, deadline: float) -> Report | Trouble:
+    def submit(self, mapping_id: str, deadline: float, metrics: Metrics) -> Report | Trouble:
         """What Adobe makes of a submission, by `deadline` (epoch seconds)."""
-        return self._ask(
-            lambda authorization, within: self._campaign.submit(mapping_id, authorization, within), deadline
-        )
+        count(metrics, IngestionSubmissions=1)
 
-    def status(self, mapping_id: str, request_id: str, deadline: float) -> Report | Trouble:
+        def call(authorization: Authorization, within: float) -> Answer:
+            return self._campaign.submit(mapping_id, authorization, within)
+
+        return self._measured(call, deadline, metrics)
+
+    def status(self, mapping_id: str, request_id: str, deadline: float, metrics: Metrics) -> Report | Trouble:
         """How Adobe says the request stands, by `deadline` (epoch seconds)."""
-        return self._ask(
-            lambda authorization, within: self._campaign.status(mapping_id, request_id, authorization, within), deadline
+        count(metrics, IngestionPolls=1)
+
+        def call(authorization: Authorization, within: float) -> Answer:
+            return self._campaign.status(mapping_id, request_id, authorization, within)
+
+        return self._measured(call, deadline, metrics)
+
+    def _measured(
+        self, call: Callable[[Authorization, float], Answer], deadline: float, metrics: Metrics
+    ) -> Report | Trouble:
+        minted_before = self._authorizer.minted
+        outcome = self._ask(call, deadline)
+        count(
+            metrics,
+            SetupErrors=int(isinstance(outcome, Trouble) and outcome.verdict is Verdict.SETUP),
+            TokenRefreshes=self._authorizer.minted - minted_before,
         )
+        return outcome
 
     def _ask(self, call: Callable[[Authorization, float], Answer], deadline: float) -> Report | Trouble:
         def read(authorization: Authorization, within: float) -> Report | Trouble:

@@ -70,4 +70,4 @@ class ReplaysUnknown(RelayError):
 
 
 class WorkflowError(RelayError):
-    """An execution, or the table of unanswered submissions, cannot be reached now."""
+    """An execution, or the table of submissions, cannot be reached now."""

@@ -1,7 +1,8 @@
 """Have an execution see an ingestion to its end: under Adobe's request id, or under one of ours while there is none.
 
-Executions are named `<mapping>-<request>`, so that a request has one. Ours are claimed by mapping in a table, so that a
-submission that Adobe has not answered has one as well.
+Executions are named `<mapping>-<request>`, so that a request has one. A table has the id under which the last
+submission of a mapping is followed, so that a mapping has one as well: also without an answer of Adobe's, and after a
+resubmission.
 """
 
 from collections.abc import Callable
@@ -29,14 +30,14 @@ class Workflow(Protocol):
     def find(self, name: str) -> Execution | None: ...
 
 
-class Unanswered(Protocol):
+class Submissions(Protocol):
     def find(self, mapping_id: str) -> str | None: ...
 
     def claim(self, mapping_id: str, request_id: str, instead_of: str | None) -> bool: ...
 
 
-class Waiting(NamedTuple):
-    """An id of ours for a submission, and the status of its execution; "" when that is not known."""
+class Submission(NamedTuple):
+    """The id under which a submission is followed, and the status of its execution; "" when that is not known."""
 
     request_id: str
     status: str
@@ -49,38 +50,44 @@ class Waiting(NamedTuple):
 class Follower:
     """Starts and finds executions; `new_request_id` makes ids of ours."""
 
-    def __init__(self, workflow: Workflow, unanswered: Unanswered, new_request_id: Callable[[], str]) -> None:
+    def __init__(self, workflow: Workflow, submissions: Submissions, new_request_id: Callable[[], str]) -> None:
         self._workflow = workflow
-        self._unanswered = unanswered
+        self._submissions = submissions
         self._new_request_id = new_request_id
 
     def find(self, mapping_id: str, request_id: str) -> Execution | None:
         """The execution under that id; None when there is none. Raises WorkflowError."""
         return self._workflow.find(_name(mapping_id, request_id))
 
-    def waiting(self, mapping_id: str) -> Waiting | None:
-        """The submission of the mapping that an execution does the asking for, or did last; None if that is unknown."""
+    def last(self, mapping_id: str) -> Submission | None:
+        """The last submission of the mapping over HTTPS; None if there is none, or that is not known."""
         try:
-            request_id = self._unanswered.find(mapping_id)
+            request_id = self._submissions.find(mapping_id)
         except WorkflowError:
-            logger.warning("unanswered submissions cannot be read", extra={"mappingId": mapping_id})
+            logger.warning("submissions cannot be read", extra={"mappingId": mapping_id})
             return None
         if not request_id:
             return None
         try:
             execution = self.find(mapping_id, request_id)
         except WorkflowError:  # Adobe knows whether it runs
-            return Waiting(request_id, "")
-        return Waiting(request_id, execution.status if execution else "")
+            return Submission(request_id, "")
+        return Submission(request_id, execution.status if execution else "")
 
-    def follow(self, mapping_id: str, report: Report) -> str:
+    def follow(self, mapping_id: str, last: Submission | None, report: Report) -> str:
         """The id under which an execution sees the request to its end that Adobe has taken. Raises WorkflowError."""
         attempt = {"requestId": report.request_id, "adopted": report.status is Status.IN_PROGRESS}
-        return self._start(mapping_id, report.request_id, {"submitted": {mapping_id: attempt}})
+        request_id = self._start(mapping_id, report.request_id, {"submitted": {mapping_id: attempt}})
+        self._claim(mapping_id, request_id, last)
+        return request_id
 
-    def submit_later(self, mapping_id: str, waiting: Waiting | None, seconds: int) -> str:
-        """The id of ours under which an execution submits the mapping, after so many seconds. Raises WorkflowError."""
-        return self._start(mapping_id, self._claim(mapping_id, waiting), {"waitSeconds": seconds})
+    def submit_later(self, mapping_id: str, last: Submission | None, seconds: int) -> str:
+        """The id under which an execution submits the mapping, after so many seconds. Raises WorkflowError."""
+        if last and not last.status:  # its execution is just being started
+            request_id = last.request_id
+        else:
+            request_id = self._claim(mapping_id, self._new_request_id(), last)
+        return self._start(mapping_id, request_id, {"waitSeconds": seconds})
 
     def _start(self, mapping_id: str, request_id: str, content: dict[str, Any]) -> str:
         """The id under which an execution runs: one of ours when that of the given one has ended."""
@@ -93,17 +100,14 @@ class Follower:
             self._workflow.start(_name(mapping_id, request_id), content)
         return request_id
 
-    def _claim(self, mapping_id: str, waiting: Waiting | None) -> str:
-        """An id of ours: a new one, or that of a request that came at the same time and was first."""
-        if waiting and not waiting.status:  # its execution is just being started
-            return waiting.request_id
-        request_id = self._new_request_id()
+    def _claim(self, mapping_id: str, request_id: str, last: Submission | None) -> str:
+        """The id that the mapping is under now: this one, or that of a request that came at the same time."""
         try:
-            if self._unanswered.claim(mapping_id, request_id, waiting and waiting.request_id):
+            if self._submissions.claim(mapping_id, request_id, last and last.request_id):
                 return request_id
-            return self._unanswered.find(mapping_id) or request_id
+            return self._submissions.find(mapping_id) or request_id
         except WorkflowError:  # a second execution may ask as well; Adobe runs one ingestion all the same
-            logger.warning("unanswered submissions cannot be written", extra={"mappingId": mapping_id})
+            logger.warning("submissions cannot be written", extra={"mappingId": mapping_id})
             return request_id
 
 

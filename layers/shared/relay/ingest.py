@@ -21,7 +21,7 @@ from relay.core.run import (
     submitted,
     time_out,
 )
-from relay.measure import count, measure_run
+from relay.measure import measure_run
 
 logger = Logger(child=True)
 
@@ -39,26 +39,24 @@ class Ingestor:
     def trigger(self, content: dict[str, Any], deadline: float, metrics: Metrics) -> dict[str, Any]:
         """The run after its submission, by `deadline` (epoch seconds). Past its own deadline nothing is submitted."""
         run = Run.from_json(content)
-        count(metrics, IngestionSubmissions=1)
         if is_late(run, self._now()):
             return _report(time_out(run, self._now()), None, metrics)
         if is_doubtful(run):
             return _report(give_up_submitting(run, self._now()), None, metrics)
-        outcome = self._campaign.submit(run.mapping_id, deadline)
+        outcome = self._campaign.submit(run.mapping_id, deadline, metrics)
         return _report(submitted(run, outcome, self._now(), self._first_wait), outcome, metrics)
 
     def poll(self, content: dict[str, Any], deadline: float, metrics: Metrics) -> dict[str, Any]:
         """The run after a look at how it stands, by `deadline` (epoch seconds)."""
         run = Run.from_json(content)
-        count(metrics, IngestionPolls=1)
-        outcome = self._campaign.status(run.mapping_id, run.request_id, deadline)
+        outcome = self._campaign.status(run.mapping_id, run.request_id, deadline, metrics)
         return _report(polled(run, outcome, self._now(), self._first_wait), outcome, metrics)
 
 
 def _report(run: Run, outcome: Report | Trouble | None, metrics: Metrics) -> dict[str, Any]:
     """The run as JSON, logged and measured on the way."""
     trouble = outcome if isinstance(outcome, Trouble) else None
-    measure_run(metrics, run, trouble and trouble.verdict)
+    measure_run(metrics, run)
     facts = {
         "mappingId": run.mapping_id,
         "requestIds": [attempt.request_id for attempt in run.attempts],

@@ -12,7 +12,7 @@ from relay.core.report import MAPPING_ID, Report, Status, Trouble
 from relay.core.run import Run, wait_after
 from relay.core.verdict import Verdict
 from relay.errors import InvalidRequest, WorkflowError
-from relay.follow import Follower, Waiting
+from relay.follow import Follower, Submission
 from relay.http_answer import answer_json, answer_problem
 from relay.ingest_request import read_ingest_request
 from relay.measure import count
@@ -25,7 +25,7 @@ logger = Logger(child=True)
 RETRY_AFTER = 5.0  # seconds, when an execution can be neither started nor read
 WORKFLOW_SECONDS = 10.0  # kept back for starting the execution, after Adobe was asked
 
-_NO_REQUEST = Trouble(Verdict.UNCERTAIN, "Adobe's answer names no request, or has no status of a submission")
+_NO_STATUS = Trouble(Verdict.UNCERTAIN, "Adobe's status is none of a submission")
 
 # A client knows Campaign's words only; why a run timed out is in `info`.
 _STATUS_BY_STATE = {"SUCCEEDED": "Success", "FAILED": "Failed", "ABORTED": "Aborted", "TIMED_OUT": "Failed"}
@@ -55,7 +55,7 @@ class IngestApi:
         try:
             request = read_ingest_request(event, self._organization)
             if request.request_id is None:
-                content = self._submit(request.mapping_id, deadline)
+                content = self._submit(request.mapping_id, deadline, metrics)
             else:
                 content = self._status(request.mapping_id, request.request_id)
         except InvalidRequest as refusal:
@@ -70,22 +70,24 @@ class IngestApi:
         )
         return answer_json(200, context.aws_request_id, content)
 
-    def _submit(self, mapping_id: str, deadline: float) -> dict[str, Any]:
-        waiting = self._follower.waiting(mapping_id)
-        if waiting and waiting.is_running:
-            return _in_progress(mapping_id, waiting.request_id)
-        outcome = self._campaign.submit(mapping_id, deadline)
+    def _submit(self, mapping_id: str, deadline: float, metrics: Metrics) -> dict[str, Any]:
+        last = self._follower.last(mapping_id)
+        if last and last.is_running:
+            info = f"Ingestion request already in progress for the Mapping ID: {mapping_id}"
+            return _answer(last.request_id, info, Status.IN_PROGRESS.value)
+        outcome = self._campaign.submit(mapping_id, deadline, metrics)
         if isinstance(outcome, Trouble):
-            return self._submit_later(mapping_id, waiting, outcome)
-        if outcome.status is Status.FAILED:
-            return {"info": outcome.info, "status": Status.FAILED.value}
-        if not outcome.request_id or outcome.status not in (Status.SUCCESS, Status.IN_PROGRESS):
-            return self._submit_later(mapping_id, waiting, _NO_REQUEST)
-        return self._follow(mapping_id, outcome)
+            return self._submit_later(mapping_id, last, outcome)
+        if outcome.status not in (Status.SUCCESS, Status.IN_PROGRESS, Status.FAILED):
+            return self._submit_later(mapping_id, last, _NO_STATUS)
+        if outcome.status is Status.FAILED or not outcome.request_id:
+            # Refused; or taken, and it cannot be followed. To submit it again could start another ingestion.
+            return {"info": outcome.info, "status": outcome.status.value}
+        return self._follow(mapping_id, last, outcome)
 
-    def _follow(self, mapping_id: str, report: Report) -> dict[str, Any]:
+    def _follow(self, mapping_id: str, last: Submission | None, report: Report) -> dict[str, Any]:
         try:
-            request_id = self._follower.follow(mapping_id, report)
+            request_id = self._follower.follow(mapping_id, last, report)
         except WorkflowError as error:
             detail = (
                 f"Adobe has taken request {report.request_id}, but the execution that sees it to its end could not be "
@@ -94,20 +96,21 @@ class IngestApi:
             raise _unavailable("not-followed", "Ingestion not followed", detail) from error
         return _answer(request_id, report.info, report.status.value)
 
-    def _submit_later(self, mapping_id: str, waiting: Waiting | None, trouble: Trouble) -> dict[str, Any]:
+    def _submit_later(self, mapping_id: str, last: Submission | None, trouble: Trouble) -> dict[str, Any]:
         if trouble.http_status == 404:
             detail = f"{trouble.reason}. Check the mapping ID; nothing was started."
             raise InvalidRequest(our_problem("no-such-mapping", 404, "Mapping not found", detail))
         try:
-            request_id = self._follower.submit_later(mapping_id, waiting, wait_after(trouble, self._first_wait))
+            request_id = self._follower.submit_later(mapping_id, last, wait_after(trouble, self._first_wait))
         except WorkflowError as error:
             detail = (
-                "Adobe gave no answer, and the execution that would ask it again could not be started. "
-                "POST again after Retry-After seconds: a mapping that is already running is not started twice."
+                "Adobe has not taken the request, or not said so, and the execution that goes on asking could not be "
+                "started. POST again after Retry-After seconds: a mapping that is already running is not started twice."
             )
             raise _unavailable("not-started", "Ingestion not started", detail) from error
         logger.warning("left to an execution", extra={"mappingId": mapping_id, "reason": trouble.reason})
-        return _in_progress(mapping_id, request_id)
+        info = f"Adobe has not taken the request, or not said so; the relay goes on for the Mapping ID: {mapping_id}"
+        return _answer(request_id, info, Status.IN_PROGRESS.value)
 
     def _status(self, mapping_id: str, request_id: str) -> dict[str, Any]:
         try:
@@ -129,11 +132,6 @@ class IngestApi:
         run = Run.from_json(execution.runs[0])
         info = run.info if run.info and run.state != "TIMED_OUT" else f"Mapping Id: {mapping_id}. {run.reason}"
         return _five_fields(request_id, info, _STATUS_BY_STATE[run.state], run.batch_id, run.num_records)
-
-
-def _in_progress(mapping_id: str, request_id: str) -> dict[str, Any]:
-    info = f"Adobe has not answered yet; the relay goes on submitting the Mapping ID: {mapping_id}"
-    return _answer(request_id, info, Status.IN_PROGRESS.value)
 
 
 def _five_fields(request_id: str, info: str, status: str, batch_id: str = "", num_records: int = 0) -> dict[str, Any]:

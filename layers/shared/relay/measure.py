@@ -39,9 +39,8 @@ def count(metrics: Metrics, **counts: int) -> None:
             metrics.add_metric(name, MetricUnit.Count, number)
 
 
-def measure_run(metrics: Metrics, run: "Run", verdict: Verdict | None) -> None:
-    """Add what a step of an ingestion's run came to, and at its end the whole of it; `verdict` is on the trouble."""
-    count(metrics, SetupErrors=int(verdict is Verdict.SETUP))
+def measure_run(metrics: Metrics, run: "Run") -> None:
+    """Add what an ingestion's run came to, at its end."""
     if end := _INGESTION_ENDS.get(run.state):
         count(metrics, **{end: 1}, RecordsIngested=run.num_records, UnknownIngestionStatuses=run.unknown_statuses)
         if run.state == "SUCCEEDED" and run.started_by == "schedule":

@@ -84,14 +84,14 @@ def ingestor() -> "Ingestor":
 def ingest_api() -> "IngestApi":
     """For POST and GET …/ingest."""
     from relay.adapters.executions import Executions  # noqa: PLC0415
-    from relay.adapters.unanswered import UnansweredSubmissions  # noqa: PLC0415
+    from relay.adapters.submissions import Submissions  # noqa: PLC0415
     from relay.follow import Follower  # noqa: PLC0415
     from relay.ingest_api import IngestApi  # noqa: PLC0415
 
     settings = _settings()
     follower = Follower(
         Executions(boto3.client("stepfunctions", config=_QUICK), settings.state_machine_arn),
-        UnansweredSubmissions(boto3.client("dynamodb", config=_QUICK), settings.table),
+        Submissions(boto3.client("dynamodb", config=_QUICK), settings.table),
         # A number, as Adobe's are, and larger than any of Adobe's: microseconds, the last digits of which are random.
         new_request_id=lambda: str(int(time.time() * 1000) * 1000 + random.randrange(1000)),  # noqa: S311
     )

@@ -3,7 +3,8 @@
 A run is what the states of the workflow hand to each other, as JSON:
 `{"mappingId", "startedBy", "startedAt", "deadlineAt", "state", "attempts": [{"requestId", "adopted"}], "batchId",
 "info", "numRecords", "code", "reason", "advice", "endedAt", "polls", "unknownStatuses", "waits", "waitSeconds",
-"doubts"}`; times in epoch seconds. The state machine reads `state`, `waitSeconds` and `deadlineAt`, and announces.
+"doubts"}`; times in epoch seconds. The state machine reads `state` and `waitSeconds`, and announces. When a function
+fails it adds to `doubts`, reads `deadlineAt`, and gives the run up (`state`, `endedAt`, `reason`, `advice`).
 """
 
 import math

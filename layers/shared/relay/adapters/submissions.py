@@ -1,4 +1,4 @@
-"""The DynamoDB table that remembers: which id of ours stands for a submission that Adobe has not answered."""
+"""The DynamoDB table that remembers: under which id the last submission of a mapping over HTTPS is followed."""
 
 import time
 from typing import TYPE_CHECKING
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 _KEPT_SECONDS = 24 * 3600  # longer than an execution can run
 
 
-class UnansweredSubmissions:
-    """At most one for each mapping."""
+class Submissions:
+    """One id for each mapping."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
 
     def find(self, mapping_id: str) -> str | None:
-        """The request id of ours for the mapping. Raises WorkflowError."""
+        """The request id for the mapping, Adobe's or one of ours. Raises WorkflowError."""
         try:
             item = self._client.get_item(TableName=self._table, Key=_key(mapping_id), ConsistentRead=True).get("Item")
         except (BotoCoreError, ClientError) as error:
-            raise WorkflowError("the table of unanswered submissions cannot be read") from error
+            raise WorkflowError("the table of submissions cannot be read") from error
         return item["requestId"]["S"] if item else None
 
     def claim(self, mapping_id: str, request_id: str, instead_of: str | None) -> bool:
@@ -44,7 +44,7 @@ class UnansweredSubmissions:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         except (BotoCoreError, ClientError) as error:
-            raise WorkflowError("the table of unanswered submissions cannot be written") from error
+            raise WorkflowError("the table of submissions cannot be written") from error
         return True
 
 
