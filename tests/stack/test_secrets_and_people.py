@@ -115,8 +115,8 @@ def test_nothing_secret_or_personal_is_written_anywhere(
     assert len(tokens) > 1
     assert {202, 207, 400} <= {answer.status_code for answer in quoting} <= {202, 207, 400, 408, 422}
     assert {200, 202, 400, 403, 404} == {answer.status_code for answer in answers}
-    # Edge's words about a client's own event go back to that client and stay with its dead letter, Campaign's `info` goes
-    # to whoever started the ingestion and to operators: where they belong.
+    # Edge's words about a client's own event go back to that client and stay with its dead letter; Campaign's `info`
+    # goes to whoever started the ingestion, and to operators: where they belong.
     assert found == {
         ("answer of Edge's", IDENTITY), ("answer of Edge's", PAYLOAD),
         ("attributes of a dead letter", IDENTITY), ("attributes of a dead letter", PAYLOAD),

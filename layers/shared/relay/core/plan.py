@@ -9,9 +9,9 @@ from relay.core.run import Attempt, Run, take_over
 
 MAX_MAPPINGS = 25
 LONGEST_DEADLINE = 18_000  # seconds; more polls of 25 mappings would not fit into the history of an execution
-_SUBMISSIONS_PER_SECOND = 5
 STARTERS = ("schedule", "https", "execution")
 
+_SUBMISSIONS_PER_SECOND = 5
 _FIELDS = {"mappingIds", "submitted", "waitSeconds", "deadlineSeconds", "startedBy"}
 
 
