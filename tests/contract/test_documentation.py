@@ -21,7 +21,7 @@ COMMANDS = {
     "sam build": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "sam deploy --guided": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "curl": "tests/stack/test_collect.py::test_the_readmes_curl_command_works",
-    "curl …/ingest": "tests/stack/test_ingest.py::test_the_readmes_curl_commands_work",
+    "curl …/ingest": "tests/stack/test_ingest_api.py::test_the_readmes_curl_commands_work",
     "aws stepfunctions": "tests/stack/test_operations.py::test_the_readmes_command_starts_an_execution",
     "python -m tools.dead_letters --help": "tests/stack/test_nothing_is_lost.py::test_a_dead_letter_is_replayed",
     "sam remote invoke": "tests/stack/test_operations.py::test_the_samples_can_be_invoked",

@@ -18,6 +18,7 @@ from local.queues import waiting
 from local.stack import Stack, client
 from local.stack import stack as deployed
 from tests.openapi import check
+from tests.stack.ingestions import Workflow
 from tests.support import DATASTREAM, PROJECT, SandboxClient, batch
 
 os.environ["SFN_WAIT_SCALE"] = "0.01"  # five minutes are three seconds
@@ -53,6 +54,11 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture
 def relay(stack: Stack) -> Relay:
     return Relay(stack)
+
+
+@pytest.fixture(scope="session")
+def workflow(stack: Stack) -> Workflow:
+    return Workflow(stack)
 
 
 @pytest.fixture
