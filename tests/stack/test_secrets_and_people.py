@@ -87,6 +87,7 @@ def written(stack: Stack, told: list[str]) -> Iterator[tuple[str, str]]:
     yield "metrics", json.dumps(metrics)
 
 
+@pytest.mark.usefixtures("new_collect")
 def test_nothing_secret_or_personal_is_written_anywhere(
     stack: Stack, relay: Relay, sandbox: SandboxClient, told: list[str]
 ):
