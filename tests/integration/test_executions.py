@@ -1,15 +1,17 @@
-"""Executions in Step Functions, and the table of submissions."""
+"""Executions in Step Functions, and the table of claims."""
 
 import json
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 
+from relay.adapters.claims import ClaimTable
 from relay.adapters.executions import Executions
-from relay.adapters.submissions import Submissions
+from relay.core.claim import Claim
 from relay.errors import WorkflowError
+from tests.support import NOW
 
 
 @pytest.fixture
@@ -55,35 +57,45 @@ def test_a_workflow_that_cannot_be_reached_is_an_error_of_ours(client: Any):
 
 
 @pytest.fixture
-def submissions(table: str) -> Submissions:
-    return Submissions(boto3.client("dynamodb"), table)
+def claims(table: str) -> ClaimTable:
+    return ClaimTable(boto3.client("dynamodb"), table)
 
 
-def test_one_id_stands_for_a_mapping(submissions: Submissions):
-    """The first that is claimed; another only instead of it."""
-    assert submissions.find("42") is None
-    assert submissions.claim("42", "1", None)
-    assert not submissions.claim("42", "2", None)
-    assert submissions.find("42") == "1"
-    assert submissions.claim("42", "2", "1")
-    assert submissions.find("42") == "2"
-    assert submissions.find("43") is None
+def test_a_mapping_has_one_claim(claims: ClaimTable):
+    """The first; another only instead of it."""
+    first, second = Claim("1", {"mappingIds": ["42"]}, NOW), Claim("2", {"mappingIds": ["42"], "waitSeconds": 5}, NOW)
+
+    assert claims.find("42") is None
+    assert claims.claim("42", first, None)
+    assert not claims.claim("42", second, None)
+    assert claims.find("42") == first
+    assert claims.claim("42", second, "1")
+    assert claims.find("42") == second
+    assert claims.find("43") is None
 
 
-def test_what_is_remembered_expires(submissions: Submissions, table: str):
-    """By DynamoDB's time to live."""
-    submissions.claim("42", "1", None)
+def test_a_claim_expires(claims: ClaimTable, table: str):
+    """By DynamoDB's time to live, after a day: longer than an execution can run."""
+    claims.claim("42", Claim("1", {}, NOW), None)
 
     (item,) = boto3.client("dynamodb").scan(TableName=table)["Items"]
-    hours = (int(item["expiration"]["N"]) - time.time()) / 3600
-    assert 23 < hours < 25  # longer than an execution can run
+    assert int(item["expiration"]["N"]) == int(NOW) + 24 * 3600
 
 
 def test_a_table_that_cannot_be_reached_is_an_error_of_ours(aws: None):
     """For reading and for writing."""
-    missing = Submissions(boto3.client("dynamodb"), "none")
+    missing = ClaimTable(boto3.client("dynamodb"), "none")
 
     with pytest.raises(WorkflowError):
         missing.find("42")
     with pytest.raises(WorkflowError):
-        missing.claim("42", "1", None)
+        missing.claim("42", Claim("1", {}, NOW), None)
+
+
+def test_a_success_that_is_not_told_whole_is_no_end(client: Any):
+    """Step Functions' answers may be late with the output; it is asked again, and not taken for a failure."""
+    described = {"status": "SUCCEEDED", "executionArn": "arn"}
+    late: Any = SimpleNamespace(describe_execution=lambda **_: described, exceptions=client.exceptions)
+
+    with pytest.raises(WorkflowError):
+        Executions(late, "arn:aws:states:us-east-1:123456789012:stateMachine:m").find("42-1")

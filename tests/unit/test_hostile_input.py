@@ -36,7 +36,7 @@ from tests.support import (
     event,
     report,
 )
-from tests.unit.test_ingest_api import FakeSubmissions, FakeWorkflow
+from tests.unit.test_ingest_api import FakeClaims, FakeWorkflow
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "150"))
 fuzzed = settings(max_examples=EXAMPLES, deadline=None, derandomize="FUZZ_EXAMPLES" not in os.environ)
@@ -189,7 +189,7 @@ def test_ingest_answers_anything(
     """Path tricks in mapping ids, ids that are none, bodies of any kind; nothing foreign gets into a name."""
     workflow = FakeWorkflow()
     client = CampaignClient(FakeCampaign([report("Success")]), FakeAuthorizer(), Clock(0))
-    api = IngestApi(client, Follower(workflow, FakeSubmissions(), lambda: "1"), "example", 10, Clock())
+    api = IngestApi(client, Follower(workflow, FakeClaims(), lambda: "1", Clock()), "example", 10, Clock())
     changed = {"httpMethod": method, "queryStringParameters": query, "body": body, "isBase64Encoded": is_base64}
     if parameters is not None:
         changed["pathParameters"] = {"organization": "example", "mappingId": "42"} | parameters

@@ -11,6 +11,7 @@ import pytest
 
 from functions.ingest_api.app import handler
 from relay.campaign import CampaignClient
+from relay.core.claim import Claim
 from relay.core.run import Attempt, Run
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, WorkflowError
@@ -54,27 +55,32 @@ class FakeWorkflow:
 
 
 @dataclass
-class FakeSubmissions:
-    """Request ids by mapping; or it fails. `rival` is an id that another request claims just before ours."""
+class FakeClaims:
+    """Claims by mapping, or it fails. `rival` is one that another request makes just before ours."""
 
-    ids: dict[str, str] = field(default_factory=dict)
-    fails: bool = False
-    rival: str | None = None
+    claims: dict[str, Claim] = field(default_factory=dict)
+    unreadable: bool = False
+    unwritable: bool = False
+    rival: Claim | None = None
 
-    def find(self, mapping_id: str) -> str | None:
-        if self.fails:
+    def find(self, mapping_id: str) -> Claim | None:
+        if self.unreadable:
             raise WorkflowError
-        return self.ids.get(mapping_id)
+        return self.claims.get(mapping_id)
 
-    def claim(self, mapping_id: str, request_id: str, instead_of: str | None) -> bool:
-        if self.fails:
+    def claim(self, mapping_id: str, claim: Claim, instead_of: str | None) -> bool:
+        if self.unwritable:
             raise WorkflowError
         if self.rival:
-            self.ids[mapping_id] = self.rival
-        if self.ids.get(mapping_id) not in (None, instead_of):
+            self.claims[mapping_id] = self.rival
+        if mapping_id in self.claims and self.claims[mapping_id].request_id != instead_of:
             return False
-        self.ids[mapping_id] = request_id
+        self.claims[mapping_id] = claim
         return True
+
+
+def claim(request_id: str, seconds_ago: float = 0, **content: Any) -> Claim:
+    return Claim(request_id, {"mappingIds": ["42"], "startedBy": "https", **content}, NOW - seconds_ago)
 
 
 @dataclass
@@ -83,14 +89,14 @@ class World:
 
     answers: list[Answer | AdobeError]
     workflow: FakeWorkflow = field(default_factory=FakeWorkflow)
-    submissions: FakeSubmissions = field(default_factory=FakeSubmissions)
+    claims: FakeClaims = field(default_factory=FakeClaims)
 
     def __post_init__(self) -> None:
         self.campaign = FakeCampaign(self.answers)
 
     def call(self, event: dict[str, Any], organization: str = "example") -> tuple[int, dict[str, str], Any]:
         client = CampaignClient(self.campaign, FakeAuthorizer(), Clock())
-        api = IngestApi(client, Follower(self.workflow, self.submissions, lambda: OURS), organization, 10, Clock())
+        api = IngestApi(client, Follower(self.workflow, self.claims, lambda: OURS, Clock()), organization, 10, Clock())
         answer = handler(event, context(), api)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"])
 
@@ -195,12 +201,45 @@ def test_an_id_whose_execution_has_ended_is_followed_under_one_of_ours(status: s
     assert world.workflow.inputs[f"42-{OURS}"]["submitted"]["42"]["requestId"] == "3520"
 
 
-def test_an_execution_that_is_just_being_started_keeps_its_id():
-    """A request that comes in between must not take its place."""
-    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions({"42": "1"}))
+@pytest.mark.parametrize("request_id", ["3520", OURS])
+def test_a_claim_without_an_execution_is_made_good(request_id: str):
+    """Whoever claimed it is just starting it, or has died; Adobe is not asked, or it could ingest once more."""
+    claimed = claim(request_id, 299, waitSeconds=60)
+    world = World([report("Success", requestId=3521)], claims=FakeClaims({"42": claimed}))
 
-    assert world.post()[2]["requestId"] == 1
-    assert set(world.workflow.inputs) == {"42-1"}
+    posted = world.post()[2]
+    got = world.get(request_id)[2]
+
+    assert (posted["requestId"], posted["status"], got["status"]) == (int(request_id), "In Progress", "In Progress")
+    assert (world.campaign.asked, world.workflow.inputs) == ([], {f"42-{request_id}": claimed.content})
+
+
+def test_get_does_not_deny_an_ingestion_that_is_just_being_started():
+    """By its id only."""
+    world = World([], claims=FakeClaims({"42": claim("3520")}))
+
+    assert world.get("3520")[2]["status"] == "In Progress"
+    assert world.get("3521")[0] == 404
+
+
+def test_an_old_claim_without_an_execution_is_forgotten():
+    """Adobe knows better what has become of the request."""
+    world = World([report("Success", requestId=3521)], claims=FakeClaims({"42": claim("3520", 300)}))
+
+    assert world.post()[2]["requestId"] == 3521
+    assert set(world.workflow.inputs) == {"42-3521"}
+
+
+def test_while_executions_cannot_be_started_adobe_ingests_once():
+    """The client is told to POST again, and then what it noted is followed; Adobe is asked once."""
+    world = World([report("Success"), report("Success", requestId=3521)])
+    world.workflow.fails = True
+    first, second = world.post()[0], world.post()[0]
+    world.workflow.fails = False
+
+    assert (first, second, world.post()[2]["requestId"]) == (503, 503, 3520)
+    assert len(world.campaign.asked) == 1
+    assert world.workflow.inputs["42-3520"]["submitted"]["42"]["requestId"] == "3520"
 
 
 def test_while_a_request_is_followed_nothing_else_is_asked_or_started():
@@ -210,7 +249,7 @@ def test_while_a_request_is_followed_nothing_else_is_asked_or_started():
     first, second = world.post()[2], world.post()[2]
 
     assert (first["requestId"], second["requestId"]) == (3520, 3520)
-    assert (second["status"], "already in progress" in second["info"]) == ("In Progress", True)
+    assert (second["status"], "already sees to" in second["info"]) == ("In Progress", True)
     assert len(world.campaign.asked) == 1
     assert set(world.workflow.inputs) == {"42-3520"}
 
@@ -222,7 +261,7 @@ def test_when_that_is_over_the_next_request_takes_its_place():
     world.workflow.executions["42-3520"].status = "SUCCEEDED"
 
     assert world.post()[2]["requestId"] == 3521
-    assert world.submissions.ids == {"42": "3521"}
+    assert world.claims.claims["42"].request_id == "3521"
 
 
 def test_an_answer_without_a_request_is_passed_on_and_nothing_is_started():
@@ -249,33 +288,56 @@ def test_while_an_execution_does_the_asking_nothing_else_is_asked_or_started():
 
     assert (first["requestId"], second["requestId"]) == (int(OURS), int(OURS))
     assert "not taken the request, or not said so" in first["info"]
-    assert (second["status"], "already in progress" in second["info"]) == ("In Progress", True)
+    assert (second["status"], "already sees to" in second["info"]) == ("In Progress", True)
     assert len(world.campaign.asked) == 1
     assert len(world.workflow.inputs) == 1
 
 
 def test_when_that_execution_is_over_adobe_is_asked_again():
     """Its id is no longer in the way."""
-    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions({"42": "1"}))
+    world = World([Answer(503, {}, b"")], claims=FakeClaims({"42": claim("1")}))
     world.workflow.executions["42-1"] = FakeExecution("FAILED")
 
     assert world.post()[2]["requestId"] == int(OURS)
-    assert world.submissions.ids == {"42": OURS}
+    assert world.claims.claims["42"].request_id == OURS
 
 
 def test_of_two_requests_at_the_same_time_one_id_wins():
     """And both make sure that its execution is started."""
-    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions(rival="7"))
+    rival = claim("7", submitted={"42": {"requestId": "7", "adopted": False}})
+    world = World([Answer(503, {}, b"")], claims=FakeClaims(rival=rival))
 
     assert world.post()[2]["requestId"] == 7
-    assert set(world.workflow.inputs) == {"42-7"}
+    assert world.workflow.inputs == {"42-7": rival.content}
 
 
-def test_without_its_table_it_serves_all_the_same():
-    """The worst that can happen is a second execution, which adopts the first one's request."""
-    world = World([Answer(503, {}, b"")], submissions=FakeSubmissions(fails=True))
+def test_when_the_table_cannot_be_read_nothing_is_started():
+    """An execution could be at it already: the client is told to POST again."""
+    world = World([report("Success")], claims=FakeClaims(unreadable=True))
 
-    assert world.post()[2]["requestId"] == int(OURS)
+    status, headers, content = world.post()
+
+    assert (status, headers["Retry-After"], content["type"]) == (503, "5", "urn:adobe-relay:not-started")
+    assert (world.campaign.asked, world.workflow.inputs) == ([], {})
+
+
+@pytest.mark.parametrize(("answer", "request_id"), [(report("Success"), 3520), (Answer(503, {}, b""), int(OURS))])
+def test_when_the_table_cannot_be_written_an_execution_is_started_all_the_same(answer: Answer, request_id: int):
+    """Adobe was asked: better a second execution than none."""
+    world = World([answer], claims=FakeClaims(unwritable=True))
+
+    assert world.post()[2]["requestId"] == request_id
+    assert set(world.workflow.inputs) == {f"42-{request_id}"}
+
+
+def test_two_that_replace_a_used_up_name_get_one_id():
+    """The second finds the first one's claim."""
+    world = World([report("In Progress")], claims=FakeClaims({"42": claim(OURS)}))
+    world.workflow.executions |= {"42-3520": FakeExecution("TIMED_OUT"), f"42-{OURS}": FakeExecution("FAILED")}
+    world.claims.rival = claim("9")
+
+    assert world.post()[2]["requestId"] == 9
+    assert set(world.workflow.inputs) == {"42-9"}
 
 
 @pytest.mark.parametrize(

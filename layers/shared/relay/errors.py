@@ -9,7 +9,7 @@
     │   └── NoAnswer          bytes were sent and no answer came: try later, and count a possible duplicate
     ├── PutBack               the spooled message comes again later
     ├── ReplaysUnknown        whether a dead letter was replayed before cannot be told; put the message back
-    └── WorkflowError         Step Functions or its table fails: answer 503, or go on without it
+    └── WorkflowError         Step Functions or its table fails: answer 503
 
 Messages are constant text. They never hold a body, a token, a secret or an identity.
 """
@@ -70,4 +70,4 @@ class ReplaysUnknown(RelayError):
 
 
 class WorkflowError(RelayError):
-    """An execution, or the table of submissions, cannot be reached now."""
+    """An execution, or the table of claims, cannot be reached now."""

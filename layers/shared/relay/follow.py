@@ -1,8 +1,8 @@
 """Have an execution see an ingestion to its end: under Adobe's request id, or under one of ours while there is none.
 
-Executions are named `<mapping>-<request>`, so that a request has one. A table has the id under which the last
-submission of a mapping is followed, so that a mapping has one as well: also without an answer of Adobe's, and after a
-resubmission.
+Executions are named `<mapping>-<request>`, so that a request has one. A mapping has one as well, also without an answer
+of Adobe's and after a resubmission: before an execution is started, its id and input are claimed in a table. Whoever
+finds a claim without an execution starts that one.
 """
 
 from collections.abc import Callable
@@ -10,10 +10,14 @@ from typing import Any, NamedTuple, Protocol
 
 from aws_lambda_powertools import Logger
 
+from relay.core.claim import Claim
 from relay.core.report import Report, Status
 from relay.errors import WorkflowError
 
 logger = Logger(child=True)
+
+# Seconds in which an execution must have been started. Whoever claimed one earlier has died, and Adobe knows better.
+_STARTING_SECONDS = 300
 
 
 class Execution(Protocol):
@@ -30,85 +34,84 @@ class Workflow(Protocol):
     def find(self, name: str) -> Execution | None: ...
 
 
-class Submissions(Protocol):
-    def find(self, mapping_id: str) -> str | None: ...
+class Claims(Protocol):
+    def find(self, mapping_id: str) -> Claim | None: ...
 
-    def claim(self, mapping_id: str, request_id: str, instead_of: str | None) -> bool: ...
+    def claim(self, mapping_id: str, claim: Claim, instead_of: str | None) -> bool: ...
 
 
 class Submission(NamedTuple):
-    """The id under which a submission is followed, and the status of its execution; "" when that is not known."""
+    """The last submission of a mapping: under which id it is followed, and whether that goes on."""
 
     request_id: str
-    status: str
-
-    @property
-    def is_running(self) -> bool:
-        return self.status == "RUNNING"
+    is_running: bool
 
 
 class Follower:
     """Starts and finds executions; `new_request_id` makes ids of ours."""
 
-    def __init__(self, workflow: Workflow, submissions: Submissions, new_request_id: Callable[[], str]) -> None:
+    def __init__(
+        self, workflow: Workflow, claims: Claims, new_request_id: Callable[[], str], now: Callable[[], float]
+    ) -> None:
         self._workflow = workflow
-        self._submissions = submissions
+        self._claims = claims
         self._new_request_id = new_request_id
+        self._now = now
 
     def find(self, mapping_id: str, request_id: str) -> Execution | None:
         """The execution under that id; None when there is none. Raises WorkflowError."""
         return self._workflow.find(_name(mapping_id, request_id))
 
     def last(self, mapping_id: str) -> Submission | None:
-        """The last submission of the mapping over HTTPS; None if there is none, or that is not known."""
-        try:
-            request_id = self._submissions.find(mapping_id)
-        except WorkflowError:
-            logger.warning("submissions cannot be read", extra={"mappingId": mapping_id})
+        """The last submission of the mapping over HTTPS; None if there is none. Raises WorkflowError."""
+        claim = self._claims.find(mapping_id)
+        if not claim:
             return None
-        if not request_id:
-            return None
-        try:
-            execution = self.find(mapping_id, request_id)
-        except WorkflowError:  # Adobe knows whether it runs
-            return Submission(request_id, "")
-        return Submission(request_id, execution.status if execution else "")
+        execution = self.find(mapping_id, claim.request_id)
+        if execution:
+            return Submission(claim.request_id, execution.status == "RUNNING")
+        is_starting = self._now() - claim.claimed_at < _STARTING_SECONDS
+        if is_starting:  # just now, or whoever claimed it has died: a second start does no harm
+            self._workflow.start(_name(mapping_id, claim.request_id), claim.content)
+        return Submission(claim.request_id, is_starting)
 
     def follow(self, mapping_id: str, last: Submission | None, report: Report) -> str:
         """The id under which an execution sees the request to its end that Adobe has taken. Raises WorkflowError."""
         attempt = {"requestId": report.request_id, "adopted": report.status is Status.IN_PROGRESS}
-        request_id = self._start(mapping_id, report.request_id, {"submitted": {mapping_id: attempt}})
-        self._claim(mapping_id, request_id, last)
-        return request_id
+        claim = self._new_claim(mapping_id, report.request_id, {"submitted": {mapping_id: attempt}})
+        self._claim(mapping_id, claim, last and last.request_id)
+        return self._start(
+            mapping_id, claim
+        )  # also if another claim came first: that one knows nothing of this request
 
     def submit_later(self, mapping_id: str, last: Submission | None, seconds: int) -> str:
         """The id under which an execution submits the mapping, after so many seconds. Raises WorkflowError."""
-        if last and not last.status:  # its execution is just being started
-            request_id = last.request_id
-        else:
-            request_id = self._claim(mapping_id, self._new_request_id(), last)
-        return self._start(mapping_id, request_id, {"waitSeconds": seconds})
+        claim = self._new_claim(mapping_id, self._new_request_id(), {"waitSeconds": seconds})
+        return self._start(mapping_id, self._claim(mapping_id, claim, last and last.request_id))
 
-    def _start(self, mapping_id: str, request_id: str, content: dict[str, Any]) -> str:
-        """The id under which an execution runs: one of ours when that of the given one has ended."""
-        content = {"mappingIds": [mapping_id], "startedBy": "https", **content}
-        if self._workflow.start(_name(mapping_id, request_id), content):
-            return request_id
-        execution = self.find(mapping_id, request_id)
+    def _start(self, mapping_id: str, claim: Claim) -> str:
+        """The id under which an execution runs: one of ours when that of the claim has ended."""
+        if self._workflow.start(_name(mapping_id, claim.request_id), claim.content):
+            return claim.request_id
+        execution = self.find(mapping_id, claim.request_id)
         if execution and execution.status != "RUNNING":
-            request_id = self._new_request_id()
-            self._workflow.start(_name(mapping_id, request_id), content)
-        return request_id
+            another = claim._replace(request_id=self._new_request_id())
+            claim = self._claim(mapping_id, another, claim.request_id)
+            self._workflow.start(_name(mapping_id, claim.request_id), claim.content)
+        return claim.request_id
 
-    def _claim(self, mapping_id: str, request_id: str, last: Submission | None) -> str:
-        """The id that the mapping is under now: this one, or that of a request that came at the same time."""
+    def _new_claim(self, mapping_id: str, request_id: str, content: dict[str, Any]) -> Claim:
+        return Claim(request_id, {"mappingIds": [mapping_id], "startedBy": "https", **content}, self._now())
+
+    def _claim(self, mapping_id: str, claim: Claim, instead_of: str | None) -> Claim:
+        """The claim that stands now: this one, or that of a request that came at the same time."""
         try:
-            if self._submissions.claim(mapping_id, request_id, last and last.request_id):
-                return request_id
-            return self._submissions.find(mapping_id) or request_id
-        except WorkflowError:  # a second execution may ask as well; Adobe runs one ingestion all the same
-            logger.warning("submissions cannot be written", extra={"mappingId": mapping_id})
-            return request_id
+            if self._claims.claim(mapping_id, claim, instead_of):
+                return claim
+            return self._claims.find(mapping_id) or claim
+        except WorkflowError:  # better a second execution than none
+            logger.warning("a claim cannot be written", extra={"mappingId": mapping_id})
+            return claim
 
 
 def _name(mapping_id: str, request_id: str) -> str:

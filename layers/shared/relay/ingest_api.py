@@ -71,9 +71,16 @@ class IngestApi:
         return answer_json(200, context.aws_request_id, content)
 
     def _submit(self, mapping_id: str, deadline: float, metrics: Metrics) -> dict[str, Any]:
-        last = self._follower.last(mapping_id)
+        try:
+            last = self._follower.last(mapping_id)
+        except WorkflowError as error:
+            detail = (
+                "Whether the relay already sees to an ingestion of this mapping cannot be told now. Nothing was "
+                "started: POST again after Retry-After seconds."
+            )
+            raise _unavailable("not-started", "Ingestion not started", detail) from error
         if last and last.is_running:
-            info = f"Ingestion request already in progress for the Mapping ID: {mapping_id}"
+            info = f"The relay already sees to an ingestion of the Mapping ID: {mapping_id}"
             return _answer(last.request_id, info, Status.IN_PROGRESS.value)
         outcome = self._campaign.submit(mapping_id, deadline, metrics)
         if isinstance(outcome, Trouble):
@@ -91,7 +98,7 @@ class IngestApi:
         except WorkflowError as error:
             detail = (
                 f"Adobe has taken request {report.request_id}, but the execution that sees it to its end could not be "
-                "started. POST again after Retry-After seconds: Adobe then answers In Progress, and it is followed."
+                "started or read. POST again after Retry-After seconds, within five minutes: then it is followed."
             )
             raise _unavailable("not-followed", "Ingestion not followed", detail) from error
         return _answer(request_id, report.info, report.status.value)
@@ -105,7 +112,7 @@ class IngestApi:
         except WorkflowError as error:
             detail = (
                 "Adobe has not taken the request, or not said so, and the execution that goes on asking could not be "
-                "started. POST again after Retry-After seconds: a mapping that is already running is not started twice."
+                "started or read. POST again after Retry-After seconds, within five minutes: then it is."
             )
             raise _unavailable("not-started", "Ingestion not started", detail) from error
         logger.warning("left to an execution", extra={"mappingId": mapping_id, "reason": trouble.reason})
@@ -115,9 +122,12 @@ class IngestApi:
     def _status(self, mapping_id: str, request_id: str) -> dict[str, Any]:
         try:
             execution = self._follower.find(mapping_id, request_id)
+            last = None if execution else self._follower.last(mapping_id)
         except WorkflowError as error:
             detail = "How the ingestion stands cannot be read now. Ask again after Retry-After seconds."
             raise _unavailable("status-unknown", "Status unknown", detail) from error
+        if last and last.is_running and last.request_id == request_id:  # its execution is just being started
+            return _five_fields(request_id, f"Mapping Id: {mapping_id}.", Status.IN_PROGRESS.value)
         if not execution:
             detail = (
                 "The relay has started no ingestion of this mapping with this requestId over HTTPS in 90 days. "

@@ -83,17 +83,18 @@ def ingestor() -> "Ingestor":
 @cache
 def ingest_api() -> "IngestApi":
     """For POST and GET …/ingest."""
+    from relay.adapters.claims import ClaimTable  # noqa: PLC0415
     from relay.adapters.executions import Executions  # noqa: PLC0415
-    from relay.adapters.submissions import Submissions  # noqa: PLC0415
     from relay.follow import Follower  # noqa: PLC0415
     from relay.ingest_api import IngestApi  # noqa: PLC0415
 
     settings = _settings()
     follower = Follower(
         Executions(boto3.client("stepfunctions", config=_QUICK), settings.state_machine_arn),
-        Submissions(boto3.client("dynamodb", config=_QUICK), settings.table),
+        ClaimTable(boto3.client("dynamodb", config=_QUICK), settings.table),
         # A number, as Adobe's are, and larger than any of Adobe's: microseconds, the last digits of which are random.
         new_request_id=lambda: str(int(time.time() * 1000) * 1000 + random.randrange(1000)),  # noqa: S311
+        now=time.time,
     )
     organization, first_wait = settings.campaign_organization, settings.ingest_first_wait
     return IngestApi(_campaign(settings), follower, organization, first_wait, now=time.time)

@@ -44,6 +44,8 @@ class Executions:
             found = self._client.describe_execution(executionArn=arn)
             if found["status"] == "FAILED":
                 return Execution("FAILED", self._runs_at_the_end(arn))
+            if found["status"] == "SUCCEEDED" and not found.get("output"):  # Step Functions may be late with it
+                raise WorkflowError("an execution is not yet told whole")
             return Execution(found["status"], json.loads(found.get("output") or "[]"))
         except self._client.exceptions.ExecutionDoesNotExist:
             return None

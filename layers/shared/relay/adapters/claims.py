@@ -1,10 +1,11 @@
 """The DynamoDB table that remembers: under which id the last submission of a mapping over HTTPS is followed."""
 
-import time
+import json
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from relay.core.claim import Claim
 from relay.errors import WorkflowError
 
 if TYPE_CHECKING:
@@ -13,30 +14,34 @@ if TYPE_CHECKING:
 _KEPT_SECONDS = 24 * 3600  # longer than an execution can run
 
 
-class Submissions:
-    """One id for each mapping."""
+class ClaimTable:
+    """One claim for each mapping. An older one than a day may still be there, and does no harm."""
 
     def __init__(self, client: "DynamoDBClient", table: str) -> None:
         self._client = client
         self._table = table
 
-    def find(self, mapping_id: str) -> str | None:
-        """The request id for the mapping, Adobe's or one of ours. Raises WorkflowError."""
+    def find(self, mapping_id: str) -> Claim | None:
+        """The claim of the mapping. Raises WorkflowError."""
         try:
             item = self._client.get_item(TableName=self._table, Key=_key(mapping_id), ConsistentRead=True).get("Item")
         except (BotoCoreError, ClientError) as error:
-            raise WorkflowError("the table of submissions cannot be read") from error
-        return item["requestId"]["S"] if item else None
+            raise WorkflowError("the table of claims cannot be read") from error
+        if not item:
+            return None
+        return Claim(item["requestId"]["S"], json.loads(item["content"]["S"]), float(item["claimedAt"]["N"]))
 
-    def claim(self, mapping_id: str, request_id: str, instead_of: str | None) -> bool:
-        """Whether the mapping is now under this id; it is not when another one came first. Raises WorkflowError."""
+    def claim(self, mapping_id: str, claim: Claim, instead_of: str | None) -> bool:
+        """Whether the mapping is now under this claim; it is not when another came first. Raises WorkflowError."""
         try:
             self._client.put_item(
                 TableName=self._table,
                 Item={
                     **_key(mapping_id),
-                    "requestId": {"S": request_id},
-                    "expiration": {"N": str(int(time.time()) + _KEPT_SECONDS)},
+                    "requestId": {"S": claim.request_id},
+                    "content": {"S": json.dumps(claim.content)},
+                    "claimedAt": {"N": str(claim.claimed_at)},
+                    "expiration": {"N": str(int(claim.claimed_at) + _KEPT_SECONDS)},
                 },
                 ConditionExpression="attribute_not_exists(id) OR requestId = :before",
                 ExpressionAttributeValues={":before": {"S": instead_of or "-"}},
@@ -44,7 +49,7 @@ class Submissions:
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
         except (BotoCoreError, ClientError) as error:
-            raise WorkflowError("the table of submissions cannot be written") from error
+            raise WorkflowError("the table of claims cannot be written") from error
         return True
 
 
