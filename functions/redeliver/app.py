@@ -44,7 +44,8 @@ def handler(
         measure_settlement(metrics, settlement)
     metrics.add_metric("SpoolAge", MetricUnit.Seconds, messages.age())
     count(metrics, MessagesReceived=len(event["Records"]), **messages.tally.metrics())
-    logger.info("messages redelivered", extra=messages.facts())
+    log = logger.warning if messages.has_trouble() else logger.info
+    log("messages redelivered", extra=messages.facts())
     return answer
 
 

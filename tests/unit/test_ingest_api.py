@@ -525,7 +525,8 @@ def test_requests_are_measured_and_logged(logged: io.StringIO, capsys: pytest.Ca
 
     (line,) = map(json.loads, logged.getvalue().splitlines())
     assert measured(capsys.readouterr().out) == {"IngestionRequests": 1, "IngestionSubmissions": 1}
-    assert (line["mappingId"], line["requestId"], line["status"]) == ("42", 3520, "Success")
+    facts = [line[name] for name in ("method", "mappingId", "requestId", "status")]
+    assert facts == ["POST", "42", 3520, "Success"]
     assert "ada@example.com" not in logged.getvalue()
 
 

@@ -232,6 +232,24 @@ def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys:
     assert "ada@example.com" not in logged.getvalue() + capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("answer", "level"),
+    [
+        pytest.param(Answer(202, {}, b""), "INFO", id="delivered"),
+        pytest.param(Answer(503, {}, b""), "WARNING", id="an outage"),
+        pytest.param(Answer(400, {}, problem("0305-400")), "WARNING", id="a dead letter"),
+    ],
+)
+def test_a_round_is_logged_by_its_requests(logged: io.StringIO, answer: Answer, level: str):
+    """A warning if a person may have to look."""
+    sent = message("a")
+
+    World(edge(answer)).redeliver(record(sent))
+
+    (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
+    assert (line["level"], line["requestIds"]) == (level, [sent.request_id])
+
+
 def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
     """Redelivered, dead-lettered, in doubt; and how old the oldest event is that still waits."""
     world = World(edge(Answer(400, {}, problem("0308-400", detail="event #1")), 202, NoAnswer("x")))

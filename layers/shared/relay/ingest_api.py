@@ -64,10 +64,13 @@ class IngestApi:
             known = mapping_id if MAPPING_ID.fullmatch(mapping_id) else None
             logger.info("request refused", extra={"problem": refusal.problem.type, "mappingId": known})
             return answer_problem(refusal.problem, context.aws_request_id, refusal.retry_after)
-        logger.info(
-            "request served",
-            extra={"mappingId": request.mapping_id, "requestId": content.get("requestId"), "status": content["status"]},
-        )
+        facts = {
+            "method": event.get("httpMethod"),
+            "mappingId": request.mapping_id,
+            "requestId": content.get("requestId"),
+            "status": content["status"],
+        }
+        logger.info("request served", extra=facts)
         return answer_json(200, context.aws_request_id, content)
 
     def _submit(self, mapping_id: str, deadline: float, metrics: Metrics) -> dict[str, Any]:

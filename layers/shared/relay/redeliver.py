@@ -102,6 +102,7 @@ class Round:
     tally: Tally = field(default_factory=Tally)
     settlements: list[Settlement] = field(default_factory=list)
     _outage: Judgement | None = None
+    _tried: list[str] = field(default_factory=list)
     _seconds_by_receipt: dict[str, int] = field(default_factory=dict)
 
     def take(self, received: Received) -> None:
@@ -118,6 +119,7 @@ class Round:
             if not self._is_the_replay(received, message):
                 return
             message = message._replace(uncertain=0)  # somebody has mended something: it gets all its tries again
+        self._tried.append(message.request_id)
         settlement = self.redeliverer.forwarder.settle(message, self.deadline)
         self.settlements.append(settlement)
         self._settle(received, message, settlement)
@@ -132,9 +134,13 @@ class Round:
         """Seconds since the oldest of the messages that were put back was accepted; 0 if none was."""
         return max(0.0, self.redeliverer.now() - self.tally.oldest)
 
+    def has_trouble(self) -> bool:
+        """Whether a person may have to look: an outage, or events that Adobe will never take."""
+        return bool(self._outage or self.tally.dead_lettered)
+
     def facts(self) -> dict[str, Any]:
         """For the log."""
-        facts = self.tally.metrics() | {"EventsPutBack": self.tally.put_back}
+        facts = self.tally.metrics() | {"EventsPutBack": self.tally.put_back, "requestIds": self._tried}
         return {**facts, "outage": self._outage.facts()} if self._outage else facts
 
     def _settle(self, received: Received, message: Message, settlement: Settlement) -> None:
