@@ -65,7 +65,7 @@ POST_CASES = {
 }
 GET_CASES = {
     "Success": Case("SUCCEEDED", status=("success",)),
-    "In Progress": Case("TIMED_OUT", status=("in_progress",), deadline=5),
+    "In Progress": Case("TIMED_OUT", status=("in_progress",), deadline=8),
     "Failed, ACP-880056": Case("FAILED", status=("failed_on_fetch",)),
     "Failed, ACP-880096": Case("FAILED", status=("failed_on_upload",)),
     "Aborted once": Case("SUCCEEDED", 2, status=("aborted", "success")),
@@ -73,10 +73,10 @@ GET_CASES = {
     "unknown status once": Case("SUCCEEDED", status=(UNKNOWN_GET, "success")),
     "another request once": Case("SUCCEEDED", status=(OTHER, "success")),
     **{f"{name} once": Case("SUCCEEDED", status=(trouble, "success")) for name, trouble in TROUBLES.items()},
-    "unknown status": Case("TIMED_OUT", status=(UNKNOWN_GET,), deadline=5),
-    **{name: Case("TIMED_OUT", status=(trouble,), deadline=5) for name, trouble in TROUBLES.items()},
+    "unknown status": Case("TIMED_OUT", status=(UNKNOWN_GET,), deadline=8),
+    **{name: Case("TIMED_OUT", status=(trouble,), deadline=8) for name, trouble in TROUBLES.items()},
 }
-# These need a fault of the network, and have tests of their own: below, or in tests/integration/test_campaign.py.
+# These need a fault of the network, and have tests of their own: in test_ingest.py, or in tests/integration/test_campaign.py.
 NETWORK = {"no connection", "no answer in time", "connection lost before", "connection lost after"}
 
 _mapping_ids = itertools.count(1000)
