@@ -76,7 +76,7 @@ GET_CASES = {
     "unknown status": Case("TIMED_OUT", status=(UNKNOWN_GET,), deadline=8),
     **{name: Case("TIMED_OUT", status=(trouble,), deadline=8) for name, trouble in TROUBLES.items()},
 }
-# These need a fault of the network, and have tests of their own: in test_ingest.py, or in tests/integration/test_campaign.py.
+# These need a fault of the network, and have tests of their own, here and in tests/integration/test_campaign.py.
 NETWORK = {"no connection", "no answer in time", "connection lost before", "connection lost after"}
 
 _mapping_ids = itertools.count(1000)
