@@ -80,9 +80,8 @@ class Follower:
         attempt = {"requestId": report.request_id, "adopted": report.status is Status.IN_PROGRESS}
         claim = self._new_claim(mapping_id, report.request_id, {"submitted": {mapping_id: attempt}})
         self._claim(mapping_id, claim, last and last.request_id)
-        return self._start(
-            mapping_id, claim
-        )  # also if another claim came first: that one knows nothing of this request
+        # Started also if another claim came first: that one knows nothing of this request.
+        return self._start(mapping_id, claim)
 
     def submit_later(self, mapping_id: str, last: Submission | None, seconds: int) -> str:
         """The id under which an execution submits the mapping, after so many seconds. Raises WorkflowError."""
