@@ -177,17 +177,31 @@ def test_several_bad_events_are_found():
     assert {str(rejection.index) for rejection in settlement.rejections} == bad
 
 
+@dataclass
+class SlowEdge(PickyEdge):
+    """Takes nine seconds for each request."""
+
+    clock: Clock = field(default_factory=Clock)
+
+    def collect(self, *arguments: Any) -> Answer:  # type: ignore[override]
+        self.clock.seconds += 9
+        return super().collect(*arguments)
+
+
+def test_how_long_edge_took_is_known():
+    """In seconds, for the log."""
+    fake = SlowEdge(set())
+
+    settlement = forwarder(fake, clock=fake.clock).settle(shipment("a"), ENOUGH)
+
+    assert [judgement.seconds for judgement in settlement.judgements] == [9]
+
+
 def test_what_is_undecided_when_time_ends_is_deferred():
     """Halving stops; nothing is dropped."""
-    clock = Clock()
-
-    class SlowEdge(PickyEdge):
-        def collect(self, *arguments: Any) -> Answer:  # type: ignore[override]
-            clock.seconds += 9
-            return super().collect(*arguments)
-
     fake = SlowEdge({"5"})
-    settlement = forwarder(fake, clock=clock).settle(shipment(*map(str, range(10))), ENOUGH)
+
+    settlement = forwarder(fake, clock=fake.clock).settle(shipment(*map(str, range(10))), ENOUGH)
 
     undecided = {name for deferred in settlement.deferred for name in names(deferred.events)}
     assert len(fake.requests) == 4
@@ -222,9 +236,20 @@ def test_an_edge_that_is_down_is_spared():
     assert len(fake.sent) == FAILURES_TO_OPEN + 1
 
 
-def test_retry_after_is_obeyed_for_every_shipment():
+def test_an_answer_in_between_shows_that_edge_is_up():
+    """Only failures in a row open the breaker."""
+    fake = edge(*[503] * (FAILURES_TO_OPEN - 1), 202, *[503] * (FAILURES_TO_OPEN - 1), 202)
+    under_test = forwarder(fake)
+
+    settlements = [under_test.settle(shipment("a"), ENOUGH) for _ in range(2 * FAILURES_TO_OPEN)]
+
+    assert [names(settlement.delivered) for settlement in settlements].count({"a"}) == 2
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_retry_after_is_obeyed_for_every_shipment(status: int):
     """What Adobe asked for holds for all that comes, not only for the request it was said to."""
-    fake, clock = edge(Answer(429, {"retry-after": "60"}, b""), 202), Clock()
+    fake, clock = edge(Answer(status, {"retry-after": "60"}, b""), 202), Clock()
     under_test = forwarder(fake, clock=clock)
 
     under_test.settle(shipment("a"), clock() + 28)
@@ -248,16 +273,35 @@ def test_a_matter_of_setup_does_not_open_the_breaker():
     assert len(fake.sent) == 10
 
 
-def test_a_complaint_names_the_event_by_the_clients_index():
-    """Edge counts within the request it got."""
-    nested = {"type": "t", "status": 503, "report": {"eventIndex": 0}}
-    fake = FakeEdge([Answer(207, {}, json.dumps({"errors": [nested]}).encode())])
+def test_a_lack_of_time_does_not_open_the_breaker():
+    """It says nothing of Edge."""
+    fake = edge(202)
+    under_test = forwarder(fake)
+
+    for _ in range(FAILURES_TO_OPEN):
+        under_test.settle(shipment("a"), NOW + 0.9)
+
+    assert names(under_test.settle(shipment("a"), ENOUGH).delivered) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        pytest.param({"report": {"eventIndex": 0}}, {"report": {"eventIndex": 1}}, id="Edge counts in what it got"),
+        pytest.param({"report": {"eventIndex": 1}}, {}, id="it got no such event"),
+        pytest.param({"report": {"eventIndex": -1}}, {}, id="there is no such event"),
+        pytest.param({}, {}, id="it names none"),
+    ],
+)
+def test_a_complaint_names_the_event_by_the_clients_index(said: dict[str, Any], told: dict[str, Any]):
+    nested = {"type": "t", "status": 503}
+    fake = FakeEdge([Answer(207, {}, json.dumps({"errors": [nested | said]}).encode())])
     whole = shipment("a", "b")
 
     part = Message(whole.datastream_id, "r", NOW, whole.events[1:], 0, 0)
     settlement = forwarder(fake).settle(part, ENOUGH)
 
-    assert [notice["report"] for notice in settlement.notices] == [{"eventIndex": 1}]
+    assert settlement.notices == [nested | told]
 
 
 def test_events_ignored_for_lack_of_consent_are_counted():

@@ -205,10 +205,9 @@ def _halves(events: tuple[Event, ...]) -> list[tuple[Event, ...]]:
 
 def _in_client_terms(notice: Mapping[str, Any], events: Sequence[Event]) -> Mapping[str, Any]:
     """Edge's notice with the index of the client's own array instead of that of the request."""
-    report = notice.get("report")
-    index = report.get("eventIndex") if isinstance(report, dict) else None
-    if not isinstance(index, int):
+    if "report" not in notice:
         return notice
+    index = notice["report"]["eventIndex"]
     if not 0 <= index < len(events):  # Edge names an event that it did not get
         return {name: value for name, value in notice.items() if name != "report"}
     return {**notice, "report": {"eventIndex": events[index].index}}
