@@ -79,6 +79,15 @@ def test_silent_is_answered_204_without_a_body():
     assert (status, content) == (204, None)
 
 
+def test_silent_hides_what_upstream_services_complained_about():
+    """The events were taken."""
+    upstream = Answer(207, {}, json.dumps({"errors": [{"status": 503}]}).encode())
+
+    status, _, content = answer(post(SEED, query={"datastreamId": DATASTREAM, "silent": "true"}), edge(upstream))
+
+    assert (status, content) == (204, None)
+
+
 def test_silent_does_not_hide_a_rejected_event():
     """Critical errors still come with status and body."""
     request = post({"events": [event("a"), {}]}, query={"datastreamId": DATASTREAM, "silent": "true"})
@@ -235,6 +244,18 @@ def test_thousands_of_rejected_events_are_all_named_in_an_answer_that_can_be_ret
     assert len(individually) == 1_000
     assert 3_980 < len(named) == len(individually) + len(together)
     assert len(json.dumps(content)) < 1_000_000
+
+
+def test_adobes_words_are_left_out_where_they_are_more_than_can_be_returned():
+    """What it was about stays."""
+    said = {"type": "t", "status": 503, "title": "x" * 2_000, "detail": "x" * 2_000}
+    errors = [said | {"report": {"eventIndex": 0}}] * 250 + [said] * 250
+
+    status, _, content = answer(post(batch("a")), edge(Answer(207, {}, json.dumps({"errors": errors}).encode())))
+
+    short = {"type": "t", "status": 503, "title": "x" * 100}
+    assert status == 207
+    assert content["warnings"] == [short | {"report": {"eventIndex": 0}}] * 250 + [short] * 250
 
 
 def test_a_part_that_the_spool_did_not_take_is_told_apart():
