@@ -110,7 +110,7 @@ def list_letters(letters: list[DeadLetter], say: Callable[[str], None]) -> None:
 
 
 def choose(letters: list[DeadLetter], arguments: argparse.Namespace) -> Iterator[DeadLetter]:
-    """Those that the filters leave, all of them without a filter; never one that is not a message of ours."""
+    """Those that the filters leave, all of them without a filter; what is no message of ours is never replayed."""
     for letter in letters:
         if arguments.reason and letter.attributes.get("reason") != arguments.reason:
             continue
@@ -118,7 +118,7 @@ def choose(letters: list[DeadLetter], arguments: argparse.Namespace) -> Iterator
             continue
         if arguments.message_id and letter.message_id not in arguments.message_id:
             continue
-        if letter.events:
+        if letter.events or arguments.command == "discard":
             yield letter
 
 
@@ -172,7 +172,7 @@ def main(
                 else:
                     for letter in chosen:
                         queue.discard(letter)
-                    say("They are discarded.")
+                        say(f"{letter.message_id} is discarded.")
                 kept = [letter for letter in letters if letter not in chosen]
     finally:
         queue.release(kept)
@@ -214,4 +214,4 @@ if __name__ == "__main__":
         outputs = _outputs(os.environ.get("STACK_NAME", "adobe-relay"))
         sys.exit(main(sys.argv[1:], boto3.client("sqs"), outputs))
     except (BotoCoreError, ClientError) as error:  # no region, no credentials, no such stack
-        sys.exit(f"error: {error} (STACK_NAME, AWS_REGION and AWS_PROFILE say where to look)")
+        sys.exit(f"error: {error} (STACK_NAME, AWS_DEFAULT_REGION and AWS_PROFILE say where to look)")

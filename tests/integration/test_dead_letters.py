@@ -141,6 +141,15 @@ def test_a_message_that_is_none_of_ours_is_never_replayed(desk: Desk):
     assert [message["Body"] for message in receive(desk.url)] == ["rubbish"]
 
 
+def test_a_message_that_is_none_of_ours_can_be_discarded(desk: Desk):
+    """Else its alarm would stay for ever."""
+    Queue(desk.url).put(["rubbish"], attributes=[{"reason": "unreadable message"}])
+
+    desk.run("discard", "--reason", "unreadable message")
+
+    assert event_ids(receive(desk.url)) == {"a", "b", "c"}
+
+
 class CutOff(Exception):
     pass
 

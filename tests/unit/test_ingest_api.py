@@ -356,8 +356,8 @@ def test_when_the_workflow_cannot_be_started_the_client_hears_what_adobe_has(ans
     assert "POST again" in content["detail"]
 
 
-def test_a_mapping_that_adobe_does_not_know_is_a_404():
-    """At once; nothing is started."""
+def test_a_mapping_that_adobe_does_not_know_is_a_404(capsys: pytest.CaptureFixture[str]):
+    """At once; nothing is started, and no operator is called."""
     world = World([Answer(404, {}, b"RST-360011 An error has occurred")])
 
     status, _, content = world.post()
@@ -365,6 +365,21 @@ def test_a_mapping_that_adobe_does_not_know_is_a_404():
     assert (status, content["type"]) == (404, "urn:adobe-relay:no-such-mapping")
     assert "RST-360011" in content["detail"]
     assert world.workflow.inputs == {}
+    assert measured(capsys.readouterr().out) == {
+        "IngestionRequests": 1,
+        "IngestionSubmissions": 1,
+        "RequestsRefused": 1,
+    }
+
+
+def test_what_a_person_must_mend_is_counted_and_logged_as_such(logged: io.StringIO, capsys: pytest.CaptureFixture[str]):
+    """The alarm comes at once, and the log says why; the client need not know."""
+    status, _, content = World([Answer(403, {}, b'{"error_code": "403023"}')]).post()
+
+    (line, _) = map(json.loads, logged.getvalue().splitlines())
+    assert (status, content["status"]) == (200, "In Progress")
+    assert measured(capsys.readouterr().out)["SetupErrors"] == 1
+    assert (line["verdict"], line["reason"]) == ("setup", "Adobe answers HTTP 403 403023")
 
 
 @pytest.mark.parametrize(

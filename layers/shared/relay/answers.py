@@ -68,9 +68,8 @@ def _shorten(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 def _answer_unsafe(acceptance: Acceptance) -> dict[str, Any]:
     safe = sorted(event.index for event in (*acceptance.settlement.delivered, *acceptance.spooled))
     detail = (
-        "Adobe cannot take all events now, and keeping them failed. "
-        + ("Those in report.acceptedIndexes are safe; " if safe else "None was accepted; ")
-        + "send the others again, with the same _id, after Retry-After seconds."
+        "Adobe cannot take all events now, and keeping them failed. Those in report.acceptedIndexes are safe, those in "
+        "report.errors are rejected; send all others again, with the same _id, after Retry-After seconds."
     )
     report = {"acceptedIndexes": safe, "errors": describe(acceptance.rejections[:MAX_REJECTIONS])}
     problem = our_problem("not-kept", 503, "Events not kept", detail)._replace(report=report)

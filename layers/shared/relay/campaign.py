@@ -50,11 +50,7 @@ class CampaignClient:
     ) -> Report | Trouble:
         minted_before = self._authorizer.minted
         outcome = self._ask(call, deadline)
-        count(
-            metrics,
-            SetupErrors=int(isinstance(outcome, Trouble) and outcome.verdict is Verdict.SETUP),
-            TokenRefreshes=self._authorizer.minted - minted_before,
-        )
+        count(metrics, TokenRefreshes=self._authorizer.minted - minted_before)
         return outcome
 
     def _ask(self, call: Callable[[Authorization, float], Answer], deadline: float) -> Report | Trouble:

@@ -21,7 +21,8 @@ from relay.core.run import (
     submitted,
     time_out,
 )
-from relay.measure import measure_run
+from relay.core.verdict import Verdict
+from relay.measure import count, measure_run
 
 logger = Logger(child=True)
 
@@ -57,6 +58,7 @@ def _report(run: Run, outcome: Report | Trouble | None, metrics: Metrics) -> dic
     """The run as JSON, logged and measured on the way."""
     trouble = outcome if isinstance(outcome, Trouble) else None
     measure_run(metrics, run)
+    count(metrics, SetupErrors=int(trouble is not None and trouble.verdict is Verdict.SETUP))
     facts = {
         "mappingId": run.mapping_id,
         "requestIds": [attempt.request_id for attempt in run.attempts],

@@ -87,9 +87,9 @@ class IngestApi:
             return _answer(last.request_id, info, Status.IN_PROGRESS.value)
         outcome = self._campaign.submit(mapping_id, deadline, metrics)
         if isinstance(outcome, Trouble):
-            return self._submit_later(mapping_id, last, outcome)
+            return self._submit_later(mapping_id, last, outcome, metrics)
         if outcome.status not in (Status.SUCCESS, Status.IN_PROGRESS, Status.FAILED):
-            return self._submit_later(mapping_id, last, _NO_STATUS)
+            return self._submit_later(mapping_id, last, _NO_STATUS, metrics)
         if outcome.status is Status.FAILED or not outcome.request_id:
             # Refused; or taken, and it cannot be followed. To submit it again could start another ingestion.
             return {"info": outcome.info, "status": outcome.status.value}
@@ -106,10 +106,13 @@ class IngestApi:
             raise _unavailable("not-followed", "Ingestion not followed", detail) from error
         return _answer(request_id, report.info, report.status.value)
 
-    def _submit_later(self, mapping_id: str, last: Submission | None, trouble: Trouble) -> dict[str, Any]:
-        if trouble.http_status == 404:
+    def _submit_later(
+        self, mapping_id: str, last: Submission | None, trouble: Trouble, metrics: Metrics
+    ) -> dict[str, Any]:
+        if trouble.http_status == 404:  # most likely the client's mistake: no operator is called
             detail = f"{trouble.reason}. Check the mapping ID; nothing was started."
             raise InvalidRequest(our_problem("no-such-mapping", 404, "Mapping not found", detail))
+        count(metrics, SetupErrors=int(trouble.verdict is Verdict.SETUP))
         try:
             request_id = self._follower.submit_later(mapping_id, last, wait_after(trouble, self._first_wait))
         except WorkflowError as error:
@@ -118,7 +121,8 @@ class IngestApi:
                 "started or read. POST again after Retry-After seconds, within five minutes: then it is."
             )
             raise _unavailable("not-started", "Ingestion not started", detail) from error
-        logger.warning("left to an execution", extra={"mappingId": mapping_id, "reason": trouble.reason})
+        facts = {"mappingId": mapping_id, "verdict": trouble.verdict.value, "reason": trouble.reason}
+        logger.warning("left to an execution", extra=facts)
         info = f"Adobe has not taken the request, or not said so; the relay goes on for the Mapping ID: {mapping_id}"
         return _answer(request_id, info, Status.IN_PROGRESS.value)
 
