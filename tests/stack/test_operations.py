@@ -22,7 +22,7 @@ README = (PROJECT / "README.md").read_text()
 
 def block(page: str, heading: str, language: str = "sh") -> str:
     """The first block of that language below the heading."""
-    found = re.search(rf"^## {heading}\n.*?```{language}\n(.*?)```", page, re.DOTALL | re.MULTILINE)
+    found = re.search(rf"^##+ {heading}\n.*?```{language}\n(.*?)```", page, re.DOTALL | re.MULTILINE)
     assert found
     return found[1]
 
@@ -62,22 +62,24 @@ def test_the_commands_for_the_night_show_what_they_say(
     """Outputs, refusals, what waits, what failed and why."""
     sandbox.fault(on="collect", status=403)
     relay.post(batch("a"))
-    variables = {"STACK_NAME": "relay", "SPOOL_URL": stack.spool_url, "STATE_MACHINE_ARN": stack.state_machine_arn}
     sfn = client("stepfunctions", stack.aws_endpoint_url)
     arn = sfn.start_execution(stateMachineArn=stack.state_machine_arn, input="{}")["executionArn"]
     wait_until(lambda: sfn.describe_execution(executionArn=arn)["status"] == "FAILED", "the execution does not fail")
-    why = next(line for line in OPERATIONS.splitlines() if "describe-execution" in line).split("`")[1]
 
     commands = block(OPERATIONS, "Before the night")
     commands = commands.replace("aws sqs", 'aws --endpoint-url "$AWS_ENDPOINT_URL" sqs')  # AWS CLI 1 does not heed it
-    printed = run(commands, tmp_path, stack, **variables)
-    cause = run(why, tmp_path, stack, EXECUTION_ARN=arn)
+    printed = run(
+        f'{commands}\necho "$SCHEDULE_DEAD_LETTERS_URL $API_ID $SECRET_ARN"', tmp_path, stack, STACK_NAME="relay"
+    )
+    why = block(OPERATIONS, "Why an execution failed")
+    cause, told = run(why, tmp_path, stack, EXECUTION_ARN=arn).splitlines()
 
-    assert "StateMachineArn" in printed
+    assert len(printed.splitlines()[-1].split()) == 3
     assert '"verdict":"setup"' in printed
     assert "ApproximateNumberOfMessagesNotVisible" in printed
     assert arn in printed
     assert cause.startswith("mappingIds must be")
+    assert "mappingIds must be" in told
     client("sqs", stack.aws_endpoint_url).purge_queue(QueueUrl=stack.spool_url)  # a matter of set-up waits for minutes
 
 
