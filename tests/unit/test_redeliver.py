@@ -14,8 +14,8 @@ from relay.core.message import Message, read_message, write_message
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, ReplaysUnknown
 from relay.forward import Forwarder
-from relay.redeliver import MAX_UNCERTAIN, Redeliverer
-from tests.support import DATASTREAM, NOW, FakeAuthorizer, FakeQueue, context, edge, ids, problem
+from relay.redeliver import Redeliverer
+from tests.support import DATASTREAM, NOW, FakeAuthorizer, FakeQueue, context, edge, ids, measured, problem
 
 
 @dataclass
@@ -48,8 +48,10 @@ class World:
         return {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
 
 
-def message(*names: str, uncertain: int = 0) -> Message:
-    events = [Event(index, json.dumps({"xdm": {"_id": name}}).encode()) for index, name in enumerate(names)]
+def message(*names: str, uncertain: int = 0, size: int = 0) -> Message:
+    """Events with these ids, each with so many bytes more."""
+    bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
+    events = [Event(index, body) for index, body in enumerate(bodies)]
     return Message(DATASTREAM, "r", NOW, tuple(events), 1, uncertain)
 
 
@@ -108,6 +110,15 @@ def test_the_rest_of_an_invocation_that_met_an_outage_is_not_tried():
     assert len(world.edge.sent) == 1
 
 
+def test_the_rest_of_an_invocation_waits_as_long_as_adobe_asked_for():
+    """Also when the first request of a message met something else."""
+    world = World(edge(503, Answer(429, {"retry-after": "600"}, b"")))
+
+    world.redeliver(record(message("a", "b", size=40_000)), record(message("c"), "m2"))
+
+    assert world.spool.put_back_seconds == {"receipt-m2": 600}
+
+
 def test_one_bad_event_becomes_a_dead_letter_and_the_others_are_delivered():
     """With reason, code, attempts and the time of its acceptance."""
     world = World(edge(Answer(400, {}, problem("0308-400", detail="Event `#1` is bad")), 202))
@@ -148,7 +159,7 @@ def test_an_answer_that_cannot_be_understood_is_tried_three_more_times():
         tries += 1
         text = world.spool.texts[-1]
 
-    assert tries == MAX_UNCERTAIN
+    assert tries == 3
     assert world.dead_letters.event_ids() == {"a"}
     assert world.dead_letters.attributes[0]["reason"] == "answers not understood"
 
@@ -187,12 +198,13 @@ def test_a_rejected_event_goes_back_to_the_spool_when_the_dead_letters_fail():
     assert world.spool.event_ids() == {"b"}
 
 
-def test_a_message_stays_when_nothing_can_be_stored():
+def test_a_message_stays_when_nothing_can_be_stored(capsys: pytest.CaptureFixture[str]):
     """Better twice than never: what was delivered of it is counted as possible duplicates."""
     refusal = Answer(400, {}, problem("0308-400", detail="event #1"))
     world = World(edge(refusal, 202), FakeQueue(failing={0}), FakeQueue(failing={0}))
 
     assert world.redeliver(record(message("a", "b"))) == {"m1"}
+    assert measured(capsys.readouterr().out)["PossibleDuplicates"] == 1
 
 
 def test_a_dead_letter_is_replayed_once():
@@ -233,21 +245,33 @@ def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys:
 
 
 @pytest.mark.parametrize(
-    ("answer", "level"),
+    ("answer", "level", "dead", "back", "outage"),
     [
-        pytest.param(Answer(202, {}, b""), "INFO", id="delivered"),
-        pytest.param(Answer(503, {}, b""), "WARNING", id="an outage"),
-        pytest.param(Answer(400, {}, problem("0305-400")), "WARNING", id="a dead letter"),
+        pytest.param(Answer(202, {}, b""), "INFO", 0, 0, None, id="delivered"),
+        pytest.param(Answer(503, {}, b""), "WARNING", 0, 2, 503, id="an outage"),
+        pytest.param(Answer(400, {}, problem("0003-400")), "WARNING", 2, 0, None, id="dead letters"),
     ],
 )
-def test_a_round_is_logged_by_its_requests(logged: io.StringIO, answer: Answer, level: str):
+def test_a_round_is_logged_by_its_requests(
+    logged: io.StringIO, answer: Answer, level: str, dead: int, back: int, outage: int | None
+):
     """A warning if a person may have to look."""
-    sent = message("a")
+    sent = message("a", "b")
 
     World(edge(answer)).redeliver(record(sent))
 
     (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
     assert (line["level"], line["requestIds"]) == (level, [sent.request_id])
+    assert (line["EventsDeadLettered"], line["EventsPutBack"]) == (dead, back)
+    assert line.get("outage", {}).get("edgeStatus") == outage
+
+
+def test_what_is_left_of_a_message_counts_as_put_back(logged: io.StringIO):
+    """Though it is another message then."""
+    World(edge(Answer(400, {}, problem("0105-400")), 202, 503)).redeliver(record(message("a", "b", "c", "d")))
+
+    (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
+    assert (line["EventsRedelivered"], line["EventsPutBack"]) == (2, 2)
 
 
 def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
@@ -256,7 +280,6 @@ def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
 
     world.redeliver(record(message("a", "b")), record(message("c"), "m2"))
 
-    (line,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
-    measured = {name: line.get(name) for name in ("EventsRedelivered", "EventsDeadLettered", "PossibleDuplicates")}
-    assert measured == {"EventsRedelivered": [1.0], "EventsDeadLettered": [1.0], "PossibleDuplicates": [1.0]}
-    assert "SpoolAge" in line
+    found = measured(capsys.readouterr().out)
+    assert found.items() >= {"EventsRedelivered": 1, "EventsDeadLettered": 1, "PossibleDuplicates": 1}.items()
+    assert "SpoolAge" in found
