@@ -25,8 +25,9 @@ INFO = f"canary-{uuid.uuid4()}"
 EDGE_ERROR = "https://ns.adobe.com/aep/errors/EXEG-"
 
 
-def canaries() -> dict[str, Any]:
-    return {"events": [event(IDENTITY, data={"note": PAYLOAD}), event(f"{IDENTITY}2", text=PAYLOAD)]}
+def canaries(mark: str = "") -> dict[str, Any]:
+    """Two events, the first of which has a text by which a fault can know the request."""
+    return {"events": [event(IDENTITY, data={"note": PAYLOAD, "mark": mark}), event(f"{IDENTITY}2", text=PAYLOAD)]}
 
 
 def faults() -> Iterator[dict[str, Any]]:
@@ -137,10 +138,11 @@ def redeliver(sandbox: SandboxClient, relay: Relay) -> None:
         {"status": 500, "body": words},
         {"status": 200, "body": "{authorization}"},
     ]
-    for kind in kinds:
-        sandbox.fault(on="collect", status=503, times=1)  # for the collect function, which puts it on the spool
-        sandbox.fault(on="collect", **kind, times=1)
-        relay.post(canaries())
+    for number, kind in enumerate(kinds):
+        mark = f"redelivered {number}"  # others are being redelivered meanwhile
+        sandbox.fault(on="collect", contains=mark, status=503, times=1)  # the collect function puts it on the spool
+        sandbox.fault(on="collect", contains=mark, **kind, times=1)
+        relay.post(canaries(mark))
         wait_until(lambda: not any(fault["times"] for fault in sandbox.faults()), "the spool is not tried", 60)
         sandbox.end_faults()
 
