@@ -190,11 +190,12 @@ def test_every_alarm_tells_somebody_what_happened(name: str):
 
 
 def test_what_must_not_go_unnoticed_has_an_alarm():
-    """Dead letters, old events, set-up errors, failing functions and ingestions, a schedule that does nothing."""
+    """Dead letters, events that are old or not tried, set-up, failing functions and ingestions, an idle schedule."""
     watched = {(alarm["MetricName"], alarm["Threshold"]) for alarm in ALARMS.values()}
 
     assert watched == {
         ("ApproximateNumberOfMessagesVisible", 0),
+        ("ApproximateAgeOfOldestMessage", 3600),
         ("SpoolAge", 3600),
         ("SpoolAge", 864_000),
         ("SetupErrors", 0),

@@ -5,10 +5,11 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from relay.adapters.credentials import SecretsManagerCredentials
 from relay.core.authorization import Credentials
-from relay.errors import SetupError
+from relay.errors import AdobeError, SetupError, Unreachable
 
 WHOLE = {"client_id": "c", "client_secret": "s", "org_id": "o@AdobeOrg", "scopes": "openid"}
 
@@ -51,6 +52,32 @@ def test_a_secret_that_is_not_whole_is_a_matter_of_setup(secrets_manager: Any, s
         SecretsManagerCredentials(secrets_manager, "adobe").read()
 
     assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        pytest.param(ReadTimeoutError(endpoint_url="x"), Unreachable, id="no answer"),
+        pytest.param((500, "InternalServiceError"), Unreachable, id="down"),
+        pytest.param((400, "ThrottlingException"), Unreachable, id="throttled"),
+        pytest.param((400, "AccessDeniedException"), SetupError, id="denied"),
+        pytest.param((400, "DecryptionFailure"), SetupError, id="not decrypted"),
+    ],
+)
+def test_only_what_a_person_must_mend_is_a_matter_of_setup(answer: Any, error: type[AdobeError]):
+    """A slow or busy Secrets Manager mends itself."""
+
+    class Client:
+        def get_secret_value(self, **_: Any) -> Any:
+            if isinstance(answer, Exception):
+                raise answer
+            status, code = answer
+            metadata: Any = {"HTTPStatusCode": status}
+            raise ClientError({"Error": {"Code": code}, "ResponseMetadata": metadata}, "GetSecretValue")
+
+    client: Any = Client()
+    with pytest.raises(error):
+        SecretsManagerCredentials(client, "adobe").read()
 
 
 def test_a_secret_that_is_not_there_is_a_matter_of_setup(secrets_manager: Any):

@@ -5,14 +5,17 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import trustme
 
 from local.process import choose_port
-from relay.adapters.http import IDLE_SECONDS, MAX_ANSWER_BYTES, UNREAD, Http, Timeouts
+from relay.adapters.deadline import IDLE_SECONDS
+from relay.adapters.http import MAX_ANSWER_BYTES, UNREAD, Http, Timeouts
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 from tests.support import Clock
 
@@ -27,24 +30,31 @@ def server(serve: Callable[[socket.socket], None]) -> Iterator[str]:
     accepted: list[socket.socket] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
+        def handle(connection: socket.socket) -> None:
+            with connection, suppress(ConnectionError):  # the client may leave whenever it likes
+                serve(connection)
+
         def accept() -> None:
             while True:
                 try:
-                    connection, _ = listener.accept()
+                    accepted.append(listener.accept()[0])
                 except OSError:
                     return
-                accepted.append(connection)
-                with connection, suppress(ConnectionError):  # the client may leave whenever it likes
-                    serve(connection)
+                start(handle, accepted[-1])
 
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
+        def start(target: Callable[..., None], *arguments: Any) -> None:
+            threads.append(threading.Thread(target=target, args=arguments, daemon=True))
+            threads[-1].start()
+
+        threads: list[threading.Thread] = []
+        start(accept)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         listener.shutdown(socket.SHUT_RDWR)
         for connection in accepted:
             with suppress(OSError):  # it may have been closed already
                 connection.shutdown(socket.SHUT_RDWR)
-        thread.join(5)
+        for thread in threads:
+            thread.join(5)
 
 
 @contextmanager
@@ -133,23 +143,34 @@ def test_a_pooled_connection_that_the_server_has_closed_is_noticed():
     assert len(requests_seen) == 5
 
 
-def test_a_connection_that_was_idle_for_long_is_not_trusted():
-    """A function that was frozen does not hear that its connection died: a fresh one is opened."""
+def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: pytest.MonkeyPatch):
+    """A function that was frozen does not hear that its connection died. Each has an age of its own."""
     connections: list[socket.socket] = []
-    clock = Clock()
+    clock, both, at_once = Clock(), threading.Barrier(2), threading.Event()
+    monkeypatch.setattr("relay.adapters.deadline.time", clock)
 
     def serve(connection: socket.socket) -> None:
         connections.append(connection)
-        answering(OK)(connection)
+        while read_request(connection):
+            if at_once.is_set():
+                both.wait(5)
+            connection.sendall(OK)
 
-    with server(serve) as url:
-        http = Http(QUICK, now=clock)
-        get(url, http)
-        clock.seconds += IDLE_SECONDS + 1
-        answer = get(url, http)
+    with server(serve) as url, ThreadPoolExecutor(2) as pool:
+        http = Http(QUICK._replace(read=5))
 
-    assert answer.body == b"ok"
-    assert len(connections) == 2
+        def get_two_at_once() -> None:
+            at_once.set()
+            assert [answer.body for answer in pool.map(lambda _: get(url, http), range(2))] == [b"ok"] * 2
+            at_once.clear()
+
+        get_two_at_once()
+        clock.seconds += IDLE_SECONDS - 1
+        get(url, http)  # over one of the two
+        clock.seconds += 2
+        get_two_at_once()
+
+    assert len(connections) == 3
 
 
 @pytest.mark.parametrize(
@@ -303,6 +324,32 @@ def test_a_cookie_of_one_answer_does_not_go_out_with_the_next_request():
 
     assert len(seen) == 2
     assert not any(b"ada" in request for request in seen)
+
+
+def test_the_bundle_of_authorities_is_read_once(monkeypatch: pytest.MonkeyPatch):
+    """Not for each connection: it takes longer than a handshake."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    read: list[Any] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counted(self: ssl.SSLContext, *arguments: Any, **named: Any) -> None:
+        read.append(self)
+        load(self, *arguments, **named)
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(OSError), tls.wrap_socket(connection, server_side=True) as secured:
+            answering(OK)(secured)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", bundle)
+        with server(serve) as url:
+            answers = [get(url.replace("http://", "https://"), Http(QUICK)).body for _ in range(3)]
+
+    assert answers == [b"ok"] * 3
+    assert len(read) == 1
 
 
 def test_a_lost_tls_connection_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch):

@@ -134,6 +134,22 @@ def test_a_hopeless_attempt_is_not_repeated_at_once():
     assert mended.token == "token-1"
 
 
+def test_ims_is_not_asked_before_the_time_it_asked_for():
+    """By none of the functions, also those without a breaker."""
+    service, clock = FakeTokenService(error=Unreachable("busy", retry_after=60)), Clock()
+    authorizer = Authorizer(FakeCredentials(), service, clock)
+    with pytest.raises(Unreachable):
+        authorizer.authorization(LATER)
+    service.error = None
+
+    clock.seconds += 59
+    with pytest.raises(Unreachable):
+        authorizer.authorization(LATER + 60)
+    clock.seconds += 1
+
+    assert authorizer.authorization(LATER + 60).token == "token-1"
+
+
 def test_after_a_fresh_token_was_refused_no_other_is_minted_for_a_while():
     """However many requests come meanwhile."""
     service, clock = FakeTokenService(), Clock()

@@ -25,7 +25,7 @@ def test_a_success_starts_the_count_anew():
     breaker = Breaker()
     for _ in range(3 * FAILURES_TO_OPEN):
         breaker.failed(NOW, None)
-        breaker.succeeded()
+        breaker.succeeded(NOW)
 
     assert breaker.allows(NOW)
 
@@ -49,7 +49,7 @@ def test_a_probe_that_succeeds_closes_it():
     """Everything flows again."""
     breaker = opened()
     breaker.allows(NOW + OPEN_SECONDS)
-    breaker.succeeded()
+    breaker.succeeded(NOW + OPEN_SECONDS)
 
     assert [breaker.allows(NOW + OPEN_SECONDS) for _ in range(3)] == [True] * 3
 
@@ -71,6 +71,26 @@ def test_retry_after_is_obeyed_at_once():
 
     assert not breaker.allows(NOW + 59)
     assert breaker.allows(NOW + 60)
+
+
+def test_a_late_success_does_not_end_what_adobe_asked_for():
+    """It was to a request that was sent before."""
+    breaker = Breaker()
+    breaker.failed(NOW, 60.0)
+    breaker.succeeded(NOW + 1)
+
+    assert not breaker.allows(NOW + 59)
+    assert [breaker.allows(NOW + 60) for _ in range(2)] == [True, False]
+
+
+def test_a_probe_that_meets_a_new_retry_after_lets_another_one_follow():
+    """Nothing is spared for ever."""
+    breaker = opened()
+    breaker.allows(NOW + OPEN_SECONDS)
+    breaker.failed(NOW + OPEN_SECONDS, 60.0)  # a request that was sent before
+    breaker.succeeded(NOW + OPEN_SECONDS + 1)  # the probe
+
+    assert breaker.allows(NOW + OPEN_SECONDS + 60)
 
 
 def test_a_late_failure_does_not_shorten_what_adobe_asked_for():

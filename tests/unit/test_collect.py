@@ -317,6 +317,28 @@ def test_nothing_of_the_client_reaches_the_log(logged: io.StringIO):
     assert "ada@example.com" not in logged.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("said", "level", "facts"),
+    [
+        pytest.param(202, "INFO", {"delivered": 1, "spooled": 0, "edgeRequests": 1}, id="delivered"),
+        pytest.param(503, "WARNING", {"delivered": 0, "spooled": 1, "edgeRequests": 1}, id="an outage"),
+        pytest.param(NoAnswer("x"), "WARNING", {"delivered": 0, "spooled": 1, "edgeRequests": 1}, id="in doubt"),
+        pytest.param(Unreachable("x"), "WARNING", {"delivered": 0, "spooled": 1, "edgeRequests": 0}, id="not sent"),
+        pytest.param(403, "ERROR", {"delivered": 0, "spooled": 1, "edgeRequests": 1}, id="a matter of set-up"),
+    ],
+)
+def test_what_became_of_a_batch_is_logged(
+    logged: io.StringIO, said: Answer | AdobeError | int, level: str, facts: dict[str, int]
+):
+    """An error if a person has to mend something; the verdict of whatever was not simply delivered."""
+    answer(post(batch("a")), edge(said))
+
+    (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "delivered" in line]
+    assert line["level"] == level
+    assert line.items() >= facts.items()
+    assert ("verdicts" in line) == (level != "INFO")
+
+
 def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
     """As CloudWatch metrics in embedded format; nothing is written of what did not happen."""
     refusal = Answer(400, {}, problem("0308-400", detail="event #1"))

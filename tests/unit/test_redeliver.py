@@ -110,6 +110,16 @@ def test_the_rest_of_an_invocation_that_met_an_outage_is_not_tried():
     assert len(world.edge.sent) == 1
 
 
+def test_a_matter_of_setup_holds_back_no_other_message():
+    """It can be about one datastream."""
+    world = World(edge(Answer(422, {}, problem("0004-422")), 202))
+
+    failed = world.redeliver(*(record(message(name), name) for name in "abc"))
+
+    assert failed == {"a"}
+    assert world.spool.put_back_seconds == {"receipt-a": 60}
+
+
 def test_the_rest_of_an_invocation_waits_as_long_as_adobe_asked_for():
     """Also when the first request of a message met something else."""
     world = World(edge(503, Answer(429, {"retry-after": "600"}, b"")))
@@ -245,15 +255,16 @@ def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys:
 
 
 @pytest.mark.parametrize(
-    ("answer", "level", "dead", "back", "outage"),
+    ("answer", "level", "dead", "back", "trouble"),
     [
-        pytest.param(Answer(202, {}, b""), "INFO", 0, 0, None, id="delivered"),
-        pytest.param(Answer(503, {}, b""), "WARNING", 0, 2, 503, id="an outage"),
-        pytest.param(Answer(400, {}, problem("0003-400")), "WARNING", 2, 0, None, id="dead letters"),
+        pytest.param(Answer(202, {}, b""), "INFO", 0, 0, {}, id="delivered"),
+        pytest.param(Answer(503, {}, b""), "WARNING", 0, 2, {"outage": 503}, id="an outage"),
+        pytest.param(Answer(403, {}, b""), "WARNING", 0, 2, {"setup": 403}, id="a matter of set-up"),
+        pytest.param(Answer(400, {}, problem("0003-400")), "WARNING", 2, 0, {}, id="dead letters"),
     ],
 )
 def test_a_round_is_logged_by_its_requests(
-    logged: io.StringIO, answer: Answer, level: str, dead: int, back: int, outage: int | None
+    logged: io.StringIO, answer: Answer, level: str, dead: int, back: int, trouble: dict[str, int]
 ):
     """A warning if a person may have to look."""
     sent = message("a", "b")
@@ -263,7 +274,7 @@ def test_a_round_is_logged_by_its_requests(
     (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
     assert (line["level"], line["requestIds"]) == (level, [sent.request_id])
     assert (line["EventsDeadLettered"], line["EventsPutBack"]) == (dead, back)
-    assert line.get("outage", {}).get("edgeStatus") == outage
+    assert {name: line[name]["edgeStatus"] for name in ("outage", "setup") if name in line} == trouble
 
 
 def test_what_is_left_of_a_message_counts_as_put_back(logged: io.StringIO):

@@ -79,6 +79,16 @@ def test_a_submission_in_doubt_is_repeated_a_few_times(trouble: Trouble):
     assert "credentials" in run.advice if trouble is SETUP else "still be at work" in run.advice
 
 
+def test_a_run_that_is_given_up_is_not_told_in_words_of_before():
+    """An abort's info says to submit a new request, which after doubts could be a second one."""
+    run = get(RUNNING, told(Status.ABORTED, info="Please submit a new request"))
+    for _ in range(MAX_DOUBTS):
+        run = post(run, UNCERTAIN)
+
+    assert (run.state, run.info) == ("FAILED", "")
+    assert "still be at work" in run.advice
+
+
 def test_doubts_are_over_when_adobe_takes_a_request():
     """A resubmission has as many tries as the first one."""
     run = post(post(NEW, UNCERTAIN), told(Status.SUCCESS))
@@ -96,14 +106,6 @@ def test_what_never_reached_adobe_is_no_doubt():
 
     assert (run.state, run.doubts, run.wait_seconds) == ("PENDING", 0, 300)
     assert (late.state, "credentials" in late.advice) == ("TIMED_OUT", True)
-
-
-@pytest.mark.parametrize("status", [Status.UNKNOWN, Status.ABORTED])
-def test_an_answer_that_is_none_to_a_submission_is_in_doubt(status: Status):
-    """It is asked again."""
-    run = post(NEW, told(status))
-
-    assert (run.state, run.doubts, run.attempts) == ("PENDING", 1, ())
 
 
 @pytest.mark.parametrize("status", [Status.SUCCESS, Status.IN_PROGRESS])

@@ -42,6 +42,14 @@ def test_an_expired_token_is_replaced_once():
     assert run["state"] == "RUNNING"
 
 
+@pytest.mark.parametrize("status", ["Aborted", "Paused"])
+def test_an_answer_that_is_none_to_a_submission_is_in_doubt(status: str):
+    """It is asked again."""
+    run, _ = trigger(report(status))
+
+    assert (run["state"], run["doubts"], run["attempts"]) == ("PENDING", 1, [])
+
+
 def test_a_new_token_that_is_refused_is_a_matter_of_setup(capsys: pytest.CaptureFixture[str]):
     """No third one is tried; a person is told."""
     authorizer = FakeAuthorizer()

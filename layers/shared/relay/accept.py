@@ -34,7 +34,7 @@ class Acceptance(NamedTuple):
             "delivered": len(self.settlement.delivered),
             "spooled": len(self.spooled),
             "rejected": len(self.rejections),
-            "edgeRequests": len(self.settlement.judgements),
+            "edgeRequests": sum(judgement.was_sent for judgement in self.settlement.judgements),
         }
         return {**counts, "verdicts": unusual[:_LOGGED_VERDICTS]} if unusual else counts
 

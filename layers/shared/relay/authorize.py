@@ -141,4 +141,5 @@ class Authorizer:
 
     def _remember(self, error: AdobeError) -> None:
         self._failure = error
-        self._failure_until = self._now() + (REFUSED_SECONDS if isinstance(error, SetupError) else UNREACHABLE_SECONDS)
+        usual = REFUSED_SECONDS if isinstance(error, SetupError) else UNREACHABLE_SECONDS
+        self._failure_until = self._now() + max(usual, error.retry_after or 0.0)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import Metrics
 
 from relay.authorize import Authorizations, ask
 from relay.core.authorization import Authorization
-from relay.core.report import Report, Trouble, read_answer
+from relay.core.report import Report, Trouble, as_submission, read_answer
 from relay.core.verdict import Answer, Verdict
 from relay.errors import AdobeError, NoAnswer, SetupError
 from relay.measure import count
@@ -34,7 +34,7 @@ class CampaignClient:
         def call(authorization: Authorization, within: float) -> Answer:
             return self._campaign.submit(mapping_id, authorization, within)
 
-        return self._measured(call, deadline, metrics)
+        return as_submission(self._measured(call, deadline, metrics))
 
     def status(self, mapping_id: str, request_id: str, deadline: float, metrics: Metrics) -> Report | Trouble:
         """How Adobe says the request stands, by `deadline` (epoch seconds)."""

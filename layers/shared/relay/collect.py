@@ -59,8 +59,8 @@ class Collect:
 
             if given_id:
                 answer = self._idempotency().once(request, given_id, context, accept)
-                count(metrics, RequestsAnswered=1)  # repeated ones included
                 if is_repeated:
+                    count(metrics, RequestsRepeated=1)
                     logger.info("request repeated", extra={"requestId": request_id, "status": answer["statusCode"]})
                 return answer
             return accept()

@@ -167,7 +167,7 @@ class Forwarder:
                 if judgement.verdict is Verdict.TRANSIENT or judgement.retry_after is not None:
                     self._breaker.failed(now, judgement.retry_after)
                 else:
-                    self._breaker.succeeded()
+                    self._breaker.succeeded(now)
         return judgement._replace(seconds=now - started)
 
     def _ask(self, datastream_id: str, request_id: str, body: bytes, deadline: float) -> Judgement:

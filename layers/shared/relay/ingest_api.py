@@ -25,8 +25,6 @@ logger = Logger(child=True)
 RETRY_AFTER = 5.0  # seconds, when an execution can be neither started nor read
 WORKFLOW_SECONDS = 10.0  # kept back for starting the execution, after Adobe was asked
 
-_NO_STATUS = Trouble(Verdict.UNCERTAIN, "Adobe's status is none of a submission")
-
 # A client knows Campaign's words only; why a run timed out is in `info`.
 _STATUS_BY_STATE = {"SUCCEEDED": "Success", "FAILED": "Failed", "ABORTED": "Aborted", "TIMED_OUT": "Failed"}
 
@@ -88,8 +86,6 @@ class IngestApi:
         outcome = self._campaign.submit(mapping_id, deadline, metrics)
         if isinstance(outcome, Trouble):
             return self._submit_later(mapping_id, last, outcome, metrics)
-        if outcome.status not in (Status.SUCCESS, Status.IN_PROGRESS, Status.FAILED):
-            return self._submit_later(mapping_id, last, _NO_STATUS, metrics)
         if outcome.status is Status.FAILED or not outcome.request_id:
             # Refused; or taken, and it cannot be followed. To submit it again could start another ingestion.
             return {"info": outcome.info, "status": outcome.status.value}

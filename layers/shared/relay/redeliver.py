@@ -95,13 +95,17 @@ class Redeliverer:
 
 @dataclass(slots=True)
 class Round:
-    """One invocation's messages, in turn. Once one of them meets an outage, the others are put back without trying."""
+    """One invocation's messages, in turn. Once one of them meets an outage, the others are put back without trying.
+
+    A matter of set-up is no outage: it can be about one datastream, and the others' events must not wait for that.
+    """
 
     redeliverer: Redeliverer
     deadline: float  # epoch seconds
     tally: Tally = field(default_factory=Tally)
     settlements: list[Settlement] = field(default_factory=list)
     _outage: Judgement | None = None
+    _setup: Judgement | None = None
     _tried: list[str] = field(default_factory=list)
     _seconds_by_receipt: dict[str, int] = field(default_factory=dict)
 
@@ -135,13 +139,14 @@ class Round:
         return max(0.0, self.redeliverer.now() - self.tally.oldest)
 
     def has_trouble(self) -> bool:
-        """Whether a person may have to look: an outage, or events that Adobe will never take."""
-        return bool(self._outage or self.tally.dead_lettered)
+        """Whether a person may have to look: an outage, a matter of set-up, or events that Adobe will never take."""
+        return bool(self._outage or self._setup or self.tally.dead_lettered)
 
     def facts(self) -> dict[str, Any]:
         """For the log."""
         facts = self.tally.metrics() | {"EventsPutBack": self.tally.put_back, "requestIds": self._tried}
-        return {**facts, "outage": self._outage.facts()} if self._outage else facts
+        troubles = {"outage": self._outage, "setup": self._setup}
+        return facts | {name: trouble.facts() for name, trouble in troubles.items() if trouble}
 
     def _settle(self, received: Received, message: Message, settlement: Settlement) -> None:
         """Find a place for every event that Edge did not take."""
@@ -156,7 +161,7 @@ class Round:
         for deferred in settlement.deferred:
             judgement = deferred.judgement
             if judgement.verdict is not Verdict.UNCERTAIN:
-                self._meet_outage(judgement)
+                self._meet(judgement)
                 if len(deferred.events) == len(message.events):  # nothing has changed: the message can stay as it is
                     self._put_back(received, message, judgement)
                 later.append((_again(tried, deferred, message.uncertain), judgement))
@@ -176,9 +181,11 @@ class Round:
         for rest, _ in later:
             self._count_put_back(rest)
 
-    def _meet_outage(self, judgement: Judgement) -> None:
-        """What is put back waits as long as the longest wait that Adobe asked for."""
-        if not self._outage or (judgement.retry_after or 0.0) > (self._outage.retry_after or 0.0):
+    def _meet(self, judgement: Judgement) -> None:
+        """What is put back in an outage waits as long as the longest wait that Adobe asked for."""
+        if judgement.verdict is Verdict.SETUP:
+            self._setup = judgement
+        elif not self._outage or (judgement.retry_after or 0.0) > (self._outage.retry_after or 0.0):
             self._outage = judgement
 
     def _bury(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from relay.plan import Planner
     from relay.redeliver import Redeliverer
 
-# Seconds; with two tries (a token may have expired) they stay below the 29 that API Gateway waits.
+# Seconds; the deadline of each request bounds what they come to with token and second try.
 EDGE_TIMEOUTS = Timeouts(connect=2, read=9)
 IMS_TIMEOUTS = Timeouts(connect=2, read=4)
 CAMPAIGN_TIMEOUTS = Timeouts(connect=3, read=65)  # Adobe's gateway gives up after 60; over HTTPS less is left

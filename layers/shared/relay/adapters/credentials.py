@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.core.authorization import Credentials
-from relay.errors import SetupError
+from relay.errors import SetupError, Unreachable
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
@@ -23,11 +23,17 @@ class SecretsManagerCredentials:
         self._secret_id = secret_id
 
     def read(self) -> Credentials:
-        """The credentials. Raises SetupError when they cannot be read or are not whole."""
+        """The credentials. Raises Unreachable without an answer, SetupError when they are missing or unusable."""
         try:
             text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
             secret = json.loads(text)
-        except (BotoCoreError, ClientError, KeyError, ValueError, RecursionError) as error:
+        except BotoCoreError as error:
+            raise Unreachable("Secrets Manager does not answer") from error
+        except ClientError as error:
+            if _is_busy(error):
+                raise Unreachable("Secrets Manager is busy or down") from error
+            raise SetupError("secret with Adobe's credentials cannot be read") from error
+        except (KeyError, ValueError, RecursionError) as error:
             raise SetupError("secret with Adobe's credentials cannot be read") from error
         if not isinstance(secret, dict):
             raise SetupError("secret with Adobe's credentials is not a JSON object")
@@ -35,3 +41,8 @@ class SecretsManagerCredentials:
         if not all(isinstance(value, str) and re.fullmatch(_PRINTABLE, value) for value in values.values()):
             raise SetupError("secret with Adobe's credentials lacks a member, or one is not printable ASCII")
         return Credentials(**values)
+
+
+def _is_busy(error: ClientError) -> bool:
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or "Throttl" in error.response["Error"]["Code"]

@@ -1,17 +1,23 @@
-"""Connections whose answers come in time, all of them: urllib3's own bound only each wait for the next bytes.
+"""Connections that are not trusted: neither to bring an answer in time nor to be alive after a while.
 
-A server that drips its status line or headers, or says `100 Continue` for ever, would otherwise outlast any timeout.
+urllib3 bounds only each wait for the next bytes: a server that drips its status line or headers, or says `100 Continue`
+for ever, would outlast any timeout.
 """
 
 import http.client
 import io
 import socket
-import time
+import ssl
+from functools import cache
+from time import monotonic, time
 from typing import Any
 
-from requests.adapters import HTTPAdapter
+import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.util.ssl_ import create_urllib3_context
+
+IDLE_SECONDS = 50  # servers and NAT gateways drop idle connections, and a frozen function does not hear of it
 
 
 class _InTime(io.RawIOBase):
@@ -20,13 +26,13 @@ class _InTime(io.RawIOBase):
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._received = connection.makefile("rb", buffering=0)
-        self._deadline = time.monotonic() + (connection.gettimeout() or 0.0)
+        self._deadline = monotonic() + (connection.gettimeout() or 0.0)
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
+        left = self._deadline - monotonic()
         if left <= 0:
             raise TimeoutError("the answer is not here in time")
         self._socket.settimeout(left)
@@ -46,10 +52,21 @@ class _Response(http.client.HTTPResponse):
 
 class _HttpConnection(HTTPConnection):
     response_class = _Response
+    _used_at = 0.0  # epoch seconds: a monotonic clock may rest while a function is frozen
+
+    def getresponse(self) -> Any:
+        response = super().getresponse()
+        self._used_at = time()
+        return response
+
+    @property
+    def is_connected(self) -> bool:
+        """False makes the pool open a fresh connection; nothing was sent on this one."""
+        return super().is_connected and time() - self._used_at < IDLE_SECONDS
 
 
-class _HttpsConnection(HTTPSConnection):
-    response_class = _Response
+class _HttpsConnection(_HttpConnection, HTTPSConnection):
+    pass
 
 
 class _HttpPool(HTTPConnectionPool):
@@ -60,9 +77,21 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _HttpsConnection
 
 
-class DeadlineAdapter(HTTPAdapter):
+@cache
+def _tls_context(bundle: str) -> ssl.SSLContext:
+    """One for all connections: to read the bundle takes longer than everything else about them."""
+    context = create_urllib3_context()
+    context.load_verify_locations(bundle)
+    return context
+
+
+class DeadlineAdapter(requests.adapters.HTTPAdapter):
     """Requests' adapter, whose read timeout is for the whole answer."""
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        super().init_poolmanager(*arguments, **named)
+        context = _tls_context(requests.adapters.DEFAULT_CA_BUNDLE_PATH)
+        super().init_poolmanager(*arguments, ssl_context=context, **named)
         self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
+
+    def cert_verify(self, *arguments: Any) -> None:
+        """The context verifies; requests would have each connection read the bundle again."""

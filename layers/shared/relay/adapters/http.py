@@ -4,7 +4,7 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import requests
@@ -16,7 +16,6 @@ from relay.core.verdict import Answer, read_object
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 
 MAX_ANSWER_BYTES = 1024 * 1024  # Adobe's answers are a few KB; a larger one is not read to its end
-IDLE_SECONDS = 50  # servers and NAT gateways drop idle connections, and a frozen function does not hear of it
 UNREAD = b"?"  # not empty: an empty body can be all that was to be said, this one cannot
 _CHUNK = 64 * 1024
 
@@ -24,7 +23,7 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote answe
 
 
 class Timeouts(NamedTuple):
-    """Seconds: until a connection stands, and for the whole answer after that."""
+    """Seconds: until a connection stands (for each address of a name), and for the whole answer after that."""
 
     connect: float
     read: float
@@ -37,10 +36,8 @@ class Http:
     read (its Location would be parsed, its body unpacked) or followed with our credentials, no proxy or netrc is used.
     """
 
-    def __init__(self, timeouts: Timeouts, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self._now = now
-        self._last_used = now()
         self._adapter = DeadlineAdapter()
 
     def request(
@@ -58,10 +55,7 @@ class Http:
         A body that is cut off, too long or too slow, or that quotes our token, comes as UNREAD.
         Raises SetupError, Unreachable or NoAnswer.
         """
-        deadline = self._now() + within
-        if self._now() - self._last_used > IDLE_SECONDS:
-            self._adapter.close()  # the next request opens a fresh connection; nothing was sent on the old one
-        self._last_used = self._now()
+        deadline = time.monotonic() + within
         connect = min(self._timeouts.connect, within / 2)
         timeout = (connect, min(self._timeouts.read, within - connect))
         try:
@@ -70,25 +64,24 @@ class Http:
                 if response.status_code < 200:  # an interim answer: the final one would be taken for the next request's
                     response.raw.close()
                     raise NoAnswer("an interim answer and no final one")
-                body = self._read(response, deadline)
+                body = _read(response, deadline)
             if _quotes_token(body, headers):  # parts of it may be passed on: to clients, histories, messages
                 body = UNREAD
         except RequestException as error:
             raise _translate(error) from error
-        finally:
-            self._last_used = self._now()
         return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
 
-    def _read(self, response: requests.Response, deadline: float) -> bytes:
-        body = bytearray()
-        try:
-            while chunk := response.raw.read1(_CHUNK):
-                body += chunk
-                if len(body) > MAX_ANSWER_BYTES or self._now() > deadline:
-                    return UNREAD
-        except (urllib3.exceptions.HTTPError, OSError):
-            return UNREAD
-        return bytes(body)
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    body = bytearray()
+    try:
+        while chunk := response.raw.read1(_CHUNK):
+            body += chunk
+            if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+                return UNREAD
+    except (urllib3.exceptions.HTTPError, OSError):
+        return UNREAD
+    return bytes(body)
 
 
 def _quotes_token(body: bytes, headers: Mapping[str, str]) -> bool:

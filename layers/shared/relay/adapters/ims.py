@@ -7,7 +7,7 @@ import json
 import math
 import re
 
-from relay.adapters.http import Http
+from relay.adapters.http import UNREAD, Http
 from relay.core.authorization import Credentials, Token
 from relay.core.retry_after import read_retry_after
 from relay.core.verdict import Answer
@@ -40,6 +40,8 @@ class Ims:
             raise Unreachable("IMS does not answer") from error
         if answer.status in _BUSY:
             raise Unreachable("IMS is busy or down", read_retry_after(answer.headers.get("retry-after"), now))
+        if answer.status == 200 and answer.body == UNREAD:
+            raise Unreachable("IMS's answer was cut off")
         return _read_token(answer, now)
 
 

@@ -17,10 +17,10 @@ logger = Logger(child=True)
 
 # SQS's limits for one batch call, both.
 _ENTRIES = 10
-_BYTES = 240_000  # of 256 KB: attributes count, too
+_BYTES = 1_000_000  # of 1 MiB: attributes count, too
 
 _TRIES = 3
-PUT_SECONDS = 2.5  # and one call more, that began before
+PUT_SECONDS = 2.5  # and what began before: one batch of messages
 
 
 class Queue:

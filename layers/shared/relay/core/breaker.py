@@ -16,7 +16,7 @@ class Breaker:
     def allows(self, now: float) -> bool:
         """Whether a request may be sent now; when half open, this one is the probe."""
         if self.wait(now) > LONGEST_OPEN:  # the clock was set back
-            self.succeeded()
+            self._open_until = now
         if self._open_until == 0.0:
             return True
         if now < self._open_until or self._probing:
@@ -28,9 +28,11 @@ class Breaker:
         """Seconds until a request may be sent again."""
         return max(0.0, self._open_until - now)
 
-    def succeeded(self) -> None:
-        """The other side answered, whatever it said."""
-        self._failures, self._open_until, self._probing = 0, 0.0, False
+    def succeeded(self, now: float) -> None:
+        """The other side answered, whatever it said. While it is to be spared, that was to an earlier request."""
+        self._probing = False
+        if now >= self._open_until:
+            self._failures, self._open_until = 0, 0.0
 
     def failed(self, now: float, retry_after: float | None) -> None:
         """The other side is down or throttles. What it asked for in Retry-After opens the breaker at once."""

@@ -70,6 +70,13 @@ def read_answer(answer: Answer, now: float) -> Report | Trouble:
     )
 
 
+def as_submission(outcome: Report | Trouble) -> Report | Trouble:
+    """The answer to a POST: trouble when its status is one of an ingestion's end, or unknown."""
+    if isinstance(outcome, Report) and outcome.status in (Status.ABORTED, Status.UNKNOWN):
+        return Trouble(Verdict.UNCERTAIN, "Adobe's status is none of a submission")
+    return outcome
+
+
 def _read_status(content: Mapping[str, Any], http_status: int) -> Status | None:
     """None for what is no answer of Campaign's: each of those has a `status` and an `info`."""
     word, info = content.get("status"), content.get("info")

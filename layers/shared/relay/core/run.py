@@ -102,9 +102,6 @@ def submitted(run: Run, outcome: Report | Trouble, now: float, first_wait: float
         return _not_submitted(run, outcome, now, first_wait)
     if outcome.status is Status.FAILED:
         return _end(run, FAILED, outcome, now, f"Adobe refuses the submission: {outcome.info}", _advise(outcome))
-    if outcome.status not in (Status.SUCCESS, Status.IN_PROGRESS):
-        unknown = Trouble(Verdict.UNCERTAIN, "Adobe's status is none of a submission")
-        return _not_submitted(run, unknown, now, first_wait)
     if not outcome.request_id:
         reason = f"Adobe has taken the submission and named no request, so it cannot be followed: {outcome.info}"
         return _end(run, FAILED, outcome, now, reason, _UNKNOWN_END_ADVICE)
@@ -169,7 +166,8 @@ def is_doubtful(run: Run) -> bool:
 def give_up_submitting(run: Run, now: float) -> Run:
     """The end of a run that is doubtful."""
     reason = f"Adobe does not take the submission, asked {run.doubts} times: {run.reason or 'no answer came back'}"
-    return run._replace(state=FAILED, reason=reason, advice=run.advice or _UNKNOWN_END_ADVICE, ended_at=int(now))
+    advice = run.advice or _UNKNOWN_END_ADVICE
+    return run._replace(state=FAILED, info="", reason=reason, advice=advice, ended_at=int(now))  # info was of before
 
 
 def _not_submitted(run: Run, trouble: Trouble, now: float, first_wait: float) -> Run:

@@ -96,7 +96,7 @@ _CODE = re.compile(re.escape(EDGE_ERRORS) + r"((\d{4})-\d{3})")
 
 
 class Answer(NamedTuple):
-    """An HTTP answer as it came: status, header names in lower case, body (empty when it could not be read whole)."""
+    """An HTTP answer as it came: status, header names in lower case, body (UNREAD when it could not be read whole)."""
 
     status: int
     headers: Mapping[str, str]
@@ -115,6 +115,11 @@ class Judgement(NamedTuple):
     reason: str | None = None  # why there was no answer to judge, in constant words
     seconds: float = 0.0  # until the answer, a new token included
     ambiguous: bool = False  # bytes were sent and no answer came: Adobe may have the events
+
+    @property
+    def was_sent(self) -> bool:
+        """Whether Edge may have seen a request."""
+        return self.status is not None or self.ambiguous
 
     @property
     def is_unusual(self) -> bool:
