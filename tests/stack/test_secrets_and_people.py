@@ -95,9 +95,10 @@ def test_nothing_secret_or_personal_is_written_anywhere(
     """Logs, metrics, error answers, histories, events, messages; after a run through every error path."""
     relay.post(canaries(), query="datastreamId=d&requestId=canaries")
     quoting: list[requests.Response] = []
-    for fault in faults():
-        sandbox.fault(**fault, times=1)
-        quoting.append(relay.post(canaries()))
+    for number, fault in enumerate(faults()):
+        mark = f"collected {number}."  # others are being redelivered meanwhile
+        sandbox.fault(**fault, contains=mark, times=1)
+        quoting.append(relay.post(canaries(mark)))
         sandbox.end_faults()
     redeliver(sandbox, relay)
     answers = [*refusals(relay), *ims_refusals(sandbox, relay), *ingest(stack, sandbox)]
@@ -139,7 +140,7 @@ def redeliver(sandbox: SandboxClient, relay: Relay) -> None:
         {"status": 200, "body": "{authorization}"},
     ]
     for number, kind in enumerate(kinds):
-        mark = f"redelivered {number}"  # others are being redelivered meanwhile
+        mark = f"redelivered {number}."
         sandbox.fault(on="collect", contains=mark, status=503, times=1)  # the collect function puts it on the spool
         sandbox.fault(on="collect", contains=mark, **kind, times=1)
         relay.post(canaries(mark))
