@@ -1,13 +1,12 @@
 """State PollIngest: ask Adobe how an ingestion stands."""
 
-import time
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from relay import wiring
-from relay.ingest import ANSWER_SECONDS, Ingestor
+from relay.ingest import Ingestor
 
 logger = Logger()
 metrics = Metrics()
@@ -17,5 +16,5 @@ metrics = Metrics()
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext, ingestor: Ingestor | None = None) -> dict[str, Any]:
     """The run that `event` is, after a look at how it stands; `ingestor` is from wiring when not given."""
-    deadline = time.time() + context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
-    return (ingestor or wiring.ingestor()).poll(event, deadline, metrics)
+    within = context.get_remaining_time_in_millis() / 1000
+    return (ingestor or wiring.ingestor()).poll(event, within, metrics)

@@ -1,13 +1,12 @@
 """State TriggerIngest: submit an ingestion to Adobe, or adopt the request that is already in progress."""
 
-import time
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from relay import wiring
-from relay.ingest import ANSWER_SECONDS, Ingestor
+from relay.ingest import Ingestor
 
 logger = Logger()
 metrics = Metrics()
@@ -17,5 +16,5 @@ metrics = Metrics()
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext, ingestor: Ingestor | None = None) -> dict[str, Any]:
     """The run that `event` is, after its submission; `ingestor` is from wiring when not given."""
-    deadline = time.time() + context.get_remaining_time_in_millis() / 1000 - ANSWER_SECONDS
-    return (ingestor or wiring.ingestor()).trigger(event, deadline, metrics)
+    within = context.get_remaining_time_in_millis() / 1000
+    return (ingestor or wiring.ingestor()).trigger(event, within, metrics)

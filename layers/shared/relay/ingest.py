@@ -26,7 +26,7 @@ from relay.measure import count, measure_run
 
 logger = Logger(child=True)
 
-ANSWER_SECONDS = 2.0  # kept back for handing the run on
+_ANSWER_SECONDS = 2.0  # kept back for handing the run on
 
 
 class Ingestor:
@@ -37,21 +37,24 @@ class Ingestor:
         self._first_wait = first_wait
         self._now = now
 
-    def trigger(self, content: dict[str, Any], deadline: float, metrics: Metrics) -> dict[str, Any]:
-        """The run after its submission, by `deadline` (epoch seconds). Past its own deadline nothing is submitted."""
+    def trigger(self, content: dict[str, Any], within: float, metrics: Metrics) -> dict[str, Any]:
+        """The run after its submission, which has so many seconds. Past its own deadline nothing is submitted."""
         run = Run.from_json(content)
         if is_late(run, self._now()):
             return _report(time_out(run, self._now()), None, metrics)
         if is_doubtful(run):
             return _report(give_up_submitting(run, self._now()), None, metrics)
-        outcome = self._campaign.submit(run.mapping_id, deadline, metrics)
+        outcome = self._campaign.submit(run.mapping_id, self._deadline(within), metrics)
         return _report(submitted(run, outcome, self._now(), self._first_wait), outcome, metrics)
 
-    def poll(self, content: dict[str, Any], deadline: float, metrics: Metrics) -> dict[str, Any]:
-        """The run after a look at how it stands, by `deadline` (epoch seconds)."""
+    def poll(self, content: dict[str, Any], within: float, metrics: Metrics) -> dict[str, Any]:
+        """The run after a look at how it stands, which has so many seconds."""
         run = Run.from_json(content)
-        outcome = self._campaign.status(run.mapping_id, run.request_id, deadline, metrics)
+        outcome = self._campaign.status(run.mapping_id, run.request_id, self._deadline(within), metrics)
         return _report(polled(run, outcome, self._now(), self._first_wait), outcome, metrics)
+
+    def _deadline(self, within: float) -> float:
+        return self._now() + within - _ANSWER_SECONDS
 
 
 def _report(run: Run, outcome: Report | Trouble | None, metrics: Metrics) -> dict[str, Any]:
