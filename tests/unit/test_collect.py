@@ -46,10 +46,11 @@ def answer(
     spool: FakeQueue | None = None,
     allowed: frozenset[str] = frozenset(),
     idempotency: Any = NoIdempotency,
+    seconds: float = 28,
 ) -> tuple[int, dict[str, str], Any]:
     """Status, headers and JSON of the answer."""
     acceptor = Acceptor(Forwarder(fake, FakeAuthorizer(), time.time), spool or FakeQueue(), time.time)
-    response = handler(request, context(), Collect(acceptor, idempotency, allowed, time.time))
+    response = handler(request, context(seconds), Collect(acceptor, idempotency, allowed, time.time))
     return response["statusCode"], response["headers"], json.loads(response["body"] or "null")
 
 
@@ -198,7 +199,7 @@ def test_silent_is_204_when_events_are_spooled_too():
     assert status == 204
 
 
-def test_when_the_spool_fails_the_client_hears_what_is_safe():
+def test_when_the_spool_fails_the_client_hears_what_is_safe(logged: io.StringIO):
     """503 with Retry-After: events that are with Adobe need not be sent again, the others are still the client's."""
     large = {"events": [{}, *(event(str(n), text="x" * 40_000) for n in range(3))]}
 
@@ -208,6 +209,19 @@ def test_when_the_spool_fails_the_client_hears_what_is_safe():
     assert content["type"] == "urn:adobe-relay:not-kept"
     assert len(content["report"]["acceptedIndexes"]) == 1
     assert "#0" in content["report"]["errors"][0]
+    (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if line["message"] == "spool failed"]
+    assert (line["level"], line["unsafe"]) == ("ERROR", 2)
+
+
+def test_time_is_kept_back_for_the_spool_and_the_answer():
+    """Five seconds and a half: Edge is not asked when its answer could leave less."""
+    fake, spool = edge(202), FakeQueue()
+
+    status, _, _ = answer(post(batch("a")), fake, spool, seconds=6.4)
+
+    assert status == 202
+    assert fake.sent == []
+    assert spool.event_ids() == {"a"}
 
 
 def test_what_adobe_asked_to_wait_for_waits_on_the_spool():
@@ -337,6 +351,23 @@ def test_what_became_of_a_batch_is_logged(
     assert line["level"] == level
     assert line.items() >= facts.items()
     assert ("verdicts" in line) == (level != "INFO")
+
+
+class Repeated:
+    """Has seen every request before."""
+
+    def once(self, request: Any, request_id: str, context: Any, serve: Any) -> Any:
+        return {"statusCode": 202, "headers": {}, "body": "{}"}
+
+
+def test_a_repeated_request_is_counted_and_logged_as_such(logged: io.StringIO, capsys: pytest.CaptureFixture[str]):
+    """Its events are counted once, with the first."""
+    answer(post(batch("a"), query={"datastreamId": "d", "requestId": "mine"}), edge(202), idempotency=Repeated)
+
+    (line,) = map(json.loads, logged.getvalue().splitlines())
+    (measured,) = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
+    assert (line["message"], line["requestId"], line["status"]) == ("request repeated", "mine", 202)
+    assert metrics_of(measured) == {"RequestsRepeated": [1.0]}
 
 
 def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
