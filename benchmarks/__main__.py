@@ -8,17 +8,22 @@ import json
 import math
 import os
 import random
+import socket
+import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import requests
+import trustme
 
 os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_NAMESPACE": "AdobeRelay"}
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "relay"}
@@ -28,6 +33,7 @@ from functions.collect.app import handler as collect
 from functions.redeliver.app import handler as redeliver
 from local.process import choose_port, running
 from relay.accept import Acceptor
+from relay.adapters import deadline
 from relay.adapters.edge import Edge
 from relay.adapters.http import Http, Timeouts
 from relay.adapters.ims import Ims
@@ -37,6 +43,7 @@ from relay.core.breaker import Breaker
 from relay.core.events import MAX_REQUEST_BYTES, Event
 from relay.core.message import Message, write_message
 from relay.core.packing import pack
+from relay.core.verdict import Answer
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
 from tests.support import FakeCredentials, FakeQueue, context, event, post
@@ -131,6 +138,46 @@ def drain(url: str) -> bool:
     return report("redeliver a message / bare post", ratios, 2.0, f"{statistics.median(rates):,.0f} events a second")
 
 
+@contextmanager
+def tls_server(folder: Path) -> Iterator[str]:
+    """An address that says 200 to one request of a connection; its authority is trusted besides the usual ones."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    bundle = folder / "bundle.pem"
+    bundle.write_bytes(Path(requests.certs.where()).read_bytes() + authority.cert_pem.bytes())
+    with (
+        patch("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle)),
+        socket.create_server(("127.0.0.1", 0)) as listener,
+    ):
+
+        def serve() -> None:
+            while True:
+                connection, _ = listener.accept()
+                with tls.wrap_socket(connection, server_side=True) as secured:
+                    secured.recv(65536)
+                    secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def tls_connections() -> bool:
+    """What a burst opens at once; each reading the bundle of authorities is how requests does it."""
+
+    def ask() -> Answer:
+        return Http(Timeouts(2, 9)).request("GET", url, within=9, headers={})
+
+    def ask_anew() -> Answer:
+        deadline.tls_context.cache_clear()
+        return ask()
+
+    with tempfile.TemporaryDirectory() as folder, tls_server(Path(folder)) as url:
+        ask()
+        ratios = [seconds(ask, 8) / seconds(ask_anew, 8) for _ in range(ROUNDS)]
+    return report("TLS connection / with its own bundle", ratios, 0.5, "a request and its answer included")
+
+
 def cold_import() -> bool:
     base = "import boto3, requests; from aws_lambda_powertools import Logger, Metrics"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
@@ -173,7 +220,7 @@ def memory(url: str) -> bool:
 def main() -> int:
     with sink() as url:
         kept = [warm_collect(url), open_breaker(url), drain(url), memory(url)]
-    kept += [cold_import(), packing()]
+    kept += [tls_connections(), cold_import(), packing()]
     return 0 if all(kept) else 1
 
 

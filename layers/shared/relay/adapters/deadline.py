@@ -78,7 +78,7 @@ class _HttpsPool(HTTPSConnectionPool):
 
 
 @cache
-def _tls_context(bundle: str) -> ssl.SSLContext:
+def tls_context(bundle: str) -> ssl.SSLContext:
     """One for all connections: to read the bundle takes longer than everything else about them."""
     context = create_urllib3_context()
     context.load_verify_locations(bundle)
@@ -89,7 +89,7 @@ class DeadlineAdapter(requests.adapters.HTTPAdapter):
     """Requests' adapter, whose read timeout is for the whole answer."""
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        context = _tls_context(requests.adapters.DEFAULT_CA_BUNDLE_PATH)
+        context = tls_context(requests.adapters.DEFAULT_CA_BUNDLE_PATH)
         super().init_poolmanager(*arguments, ssl_context=context, **named)
         self.poolmanager.pool_classes_by_scheme = {"http": _HttpPool, "https": _HttpsPool}
 
