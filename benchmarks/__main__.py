@@ -33,7 +33,7 @@ from functions.collect.app import handler as collect
 from functions.redeliver.app import handler as redeliver
 from local.process import choose_port, running
 from relay.accept import Acceptor
-from relay.adapters import deadline
+from relay.adapters import connections
 from relay.adapters.edge import Edge
 from relay.adapters.http import Http, Timeouts
 from relay.adapters.ims import Ims
@@ -169,7 +169,7 @@ def tls_connections() -> bool:
         return Http(Timeouts(2, 9)).request("GET", url, within=9, headers={})
 
     def ask_anew() -> Answer:
-        deadline.tls_context.cache_clear()
+        connections.tls_context.cache_clear()
         return ask()
 
     with tempfile.TemporaryDirectory() as folder, tls_server(Path(folder)) as url:

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from local.process import choose_port
-from relay.adapters.deadline import IDLE_SECONDS
+from relay.adapters.connections import IDLE_SECONDS
 from relay.adapters.http import MAX_ANSWER_BYTES, UNREAD, Http, Timeouts
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 from tests.support import Clock
@@ -147,7 +147,7 @@ def test_a_connection_that_was_idle_for_long_is_not_trusted(monkeypatch: pytest.
     """A function that was frozen does not hear that its connection died. Each has an age of its own."""
     connections: list[socket.socket] = []
     clock, both, at_once = Clock(), threading.Barrier(2), threading.Event()
-    monkeypatch.setattr("relay.adapters.deadline.time", clock)
+    monkeypatch.setattr("relay.adapters.connections.time", clock)
 
     def serve(connection: socket.socket) -> None:
         connections.append(connection)

@@ -11,7 +11,7 @@ import requests
 import urllib3
 from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, RequestException, SSLError
 
-from relay.adapters.deadline import DeadlineAdapter
+from relay.adapters.connections import Connections
 from relay.core.verdict import Answer, read_object
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 
@@ -38,7 +38,7 @@ class Http:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
-        self._adapter = DeadlineAdapter()
+        self._adapter = Connections()
 
     def request(
         self,

@@ -85,8 +85,8 @@ def tls_context(bundle: str) -> ssl.SSLContext:
     return context
 
 
-class DeadlineAdapter(requests.adapters.HTTPAdapter):
-    """Requests' adapter, whose read timeout is for the whole answer."""
+class Connections(requests.adapters.HTTPAdapter):
+    """An adapter of requests, whose read timeout is for the whole answer."""
 
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
         context = tls_context(requests.adapters.DEFAULT_CA_BUNDLE_PATH)
