@@ -64,6 +64,16 @@ def test_a_probe_that_fails_opens_it_again():
     assert breaker.allows(NOW + 2 * OPEN_SECONDS)
 
 
+def test_a_probe_that_fails_opens_it_again_also_after_a_retry_after():
+    """There was one failure before it, not five."""
+    breaker = Breaker()
+    breaker.failed(NOW, 60.0)
+    breaker.allows(NOW + 60)
+    breaker.failed(NOW + 60, None)
+
+    assert not breaker.allows(NOW + 60 + OPEN_SECONDS - 0.1)
+
+
 def test_retry_after_is_obeyed_at_once():
     """Adobe's word counts from the first failure on, and for as long as it says."""
     breaker = Breaker()
