@@ -4,7 +4,7 @@ from typing import Any
 
 import boto3
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from relay.adapters.queues import Queue
 
@@ -75,16 +75,16 @@ def test_a_queue_that_is_not_there_stores_nothing(url: str):
 
 
 class PartialSqs:
-    """SQS that fails these entries, this often, or as a whole."""
+    """SQS that fails these entries, this often, or every call with an error."""
 
-    def __init__(self, failing: dict[str, int], *, down: bool = False) -> None:
+    def __init__(self, failing: dict[str, int], error: Exception | None = None) -> None:
         self.failing = failing
-        self.down = down
+        self.error = error
         self.stored: list[str] = []
 
     def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
-        if self.down:
-            raise ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessageBatch")
+        if self.error:
+            raise self.error
         failed = [entry["Id"] for entry in Entries if self.failing.get(entry["Id"], 0) > 0]
         for place in failed:
             self.failing[place] -= 1
@@ -114,6 +114,14 @@ def test_entries_that_keep_failing_are_told():
     assert sorted(sqs.stored) == ["a", "c"]
 
 
-def test_a_call_that_fails_leaves_nothing_safe():
-    """The client keeps its events."""
-    assert queue_of(PartialSqs({}, down=True)).put(["a", "b"]) == {0, 1}
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ClientError({"Error": {"Code": "ServiceUnavailable"}}, "SendMessageBatch"), "ServiceUnavailable"),
+        (ReadTimeoutError(endpoint_url="url"), "ReadTimeoutError"),
+    ],
+)
+def test_a_call_that_fails_leaves_nothing_safe(caplog: pytest.LogCaptureFixture, error: Exception, code: str):
+    """The client keeps its events; the log says why, without them."""
+    assert queue_of(PartialSqs({}, error)).put(["a", "b"]) == {0, 1}
+    assert [record.__dict__["error"] for record in caplog.records] == [code]
