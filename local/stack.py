@@ -26,6 +26,7 @@ from local.sandbox.campaign import ORGANIZATION
 PROJECT = Path(__file__).resolve().parent.parent
 WORKSPACE = PROJECT / ".local"
 REGION = "us-east-1"
+STACK_NAME = "relay"
 
 _KEYS = ("test", "test")  # id and secret, as the emulator wants them
 
@@ -268,7 +269,7 @@ def _deploy(
         "--template-file",
         WORKSPACE / "build/template.yaml",
         "--stack-name",
-        "relay",
+        STACK_NAME,
         "--resolve-s3",
         "--capabilities",
         "CAPABILITY_IAM",
@@ -300,7 +301,7 @@ def _run_sam(arguments: Sequence[str | Path], environment: dict[str, str], log: 
 
 
 def _read_outputs(aws_url: str) -> dict[str, str]:
-    described = client("cloudformation", aws_url).describe_stacks(StackName="relay")["Stacks"][0]
+    described = client("cloudformation", aws_url).describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
 
 

@@ -6,7 +6,7 @@ import time
 import requests
 
 from local.process import LocalError
-from local.stack import PROJECT, WORKSPACE, Stack, say, stack
+from local.stack import PROJECT, REGION, STACK_NAME, WORKSPACE, Stack, say, stack
 
 STACK_FILE = WORKSPACE / "stack.json"
 
@@ -20,9 +20,9 @@ _EVENT = {
 
 
 def run() -> int:
+    if _is_running():
+        raise LocalError("Another `make start` is running here; stop it first, or use another checkout.")
     with stack() as running:
-        if _is_running():
-            raise LocalError("Another `make start` is running here; stop it first, or use another checkout.")
         new = STACK_FILE.with_suffix(".new")
         new.write_text(json.dumps(running.as_json(), indent=2) + "\n")
         new.replace(STACK_FILE)  # whoever waits for the file never reads half of it
@@ -65,6 +65,10 @@ def _guide(running: Stack) -> str:
         "Start an ingestion of mapping 42, and ask how it stands (with the requestId that the first answers):",
         f'  curl -i --retry 5 -X POST "{ingest}" -H "x-api-key: {running.api_key}"',
         f'  curl -i --retry 5 "{ingest}?requestId=3520" -H "x-api-key: {running.api_key}"',
+        "",
+        "See what Adobe will never take (dead letters):",
+        f"  AWS_ENDPOINT_URL={running.aws_endpoint_url} AWS_DEFAULT_REGION={REGION} AWS_ACCESS_KEY_ID=test \\",
+        f"    AWS_SECRET_ACCESS_KEY=test STACK_NAME={STACK_NAME} .venv/bin/python -m tools.dead_letters list",
     ]
     if running.is_adobe_the_sandbox:
         lines += [

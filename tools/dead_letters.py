@@ -22,6 +22,9 @@ from typing import Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+_DESCRIPTION = """List, show, send back or discard the relay's dead letters.
+STACK_NAME (adobe-relay without it), AWS_DEFAULT_REGION and AWS_PROFILE say where they are."""
+
 _HIDDEN_SECONDS = 600  # that a received dead letter stays hidden from others, at most
 
 
@@ -103,18 +106,18 @@ def list_letters(letters: list[DeadLetter], say: Callable[[str], None]) -> None:
     say("events  reason, code, datastream")
     for group, events in groups.most_common():
         say(f"{events:6}  {', '.join(group)}")
-    say("\nmessage id, events, accepted, attempts, what Adobe said")
+    say("\nmessage id, events, request id, accepted, attempts, what Adobe said")
     for letter in letters:
-        names = ("firstAcceptedAt", "attempts", "detail")
+        names = ("requestId", "firstAcceptedAt", "attempts", "detail")
         say("  ".join([letter.message_id, str(letter.events), *(letter.attributes.get(name, "-") for name in names)]))
 
 
 def choose(letters: list[DeadLetter], arguments: argparse.Namespace) -> Iterator[DeadLetter]:
     """Those that the filters leave, all of them without a filter; what is no message of ours is never replayed."""
     for letter in letters:
-        if arguments.reason and letter.attributes.get("reason") != arguments.reason:
+        if arguments.reason and letter.attributes.get("reason", "-") != arguments.reason:
             continue
-        if arguments.datastream and letter.attributes.get("datastreamId") != arguments.datastream:
+        if arguments.datastream and letter.attributes.get("datastreamId", "-") != arguments.datastream:
             continue
         if arguments.message_id and letter.message_id not in arguments.message_id:
             continue
@@ -165,7 +168,8 @@ def main(
         else:
             chosen = list(choose(letters, arguments))
             events = sum(letter.events for letter in chosen)
-            say(f"{len(chosen)} of {len(letters)} messages with {events} events are chosen.")
+            dry = " Nothing was changed." if arguments.dry_run else ""
+            say(f"Chosen: {len(chosen)} of {len(letters)} messages, {events} events.{dry}")
             if not arguments.dry_run:
                 if arguments.command == "replay":
                     replay(queue, chosen, arguments.rate, say, sleep)
@@ -180,7 +184,7 @@ def main(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tools.dead_letters", description="Adobe will never take these.")
+    parser = argparse.ArgumentParser(prog="python -m tools.dead_letters", description=_DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what is there, by reason, code and datastream")
     show = commands.add_parser("show", help="one message, whole; it holds events, so mind who looks")

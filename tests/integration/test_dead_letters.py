@@ -108,7 +108,7 @@ def test_a_dry_run_changes_nothing(desk: Desk):
     """It only says what would be sent back."""
     desk.run("replay", "--dry-run", "--datastream", "d1")
 
-    assert desk.screen == ["2 of 3 messages with 2 events are chosen."]
+    assert desk.screen == ["Chosen: 2 of 3 messages, 2 events. Nothing was changed."]
     assert receive(desk.spool_url) == []
     assert event_ids(receive(desk.url)) == {"a", "b", "c"}
 
@@ -180,6 +180,6 @@ def test_discard_deletes_what_the_filters_leave(desk: Desk):
     before = desk.screen.copy()
     desk.run("discard", "--reason", "event rejected")
 
-    assert before == ["2 of 3 messages with 2 events are chosen."]
+    assert before == ["Chosen: 2 of 3 messages, 2 events. Nothing was changed."]
     assert event_ids(receive(desk.url)) == {"c"}
     assert receive(desk.spool_url) == []

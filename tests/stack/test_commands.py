@@ -64,10 +64,11 @@ def without_new_names(text: str) -> str:
 
 
 def test_make_start_stays_until_ctrl_c(checkout: Path):
-    """Its curl lines work as printed, its file says where everything is, and Ctrl-C leaves nothing."""
+    """Its lines work as printed, its file says where everything is, and Ctrl-C leaves nothing."""
     with started(checkout) as (stack, printed):
         sandbox = SandboxClient(stack["adobe_url"])
-        sent, submit, status, seen, down, up = curl_commands(printed)
+        sent, submit, status, seen, down, up = commands(printed, "curl")
+        (dead_letters,) = commands(printed, "AWS_ENDPOINT_URL")
         first = shell(sent)
         collected = shell(seen)
         shell(down)
@@ -78,6 +79,7 @@ def test_make_start_stays_until_ctrl_c(checkout: Path):
         ingestion = status.replace("3520", str(submitted["requestId"]))
         wait_until(lambda: '"Success"' in shell(ingestion), "the ingestion does not end", 60)
         logged = make(checkout, "logs")
+        listed = shell(f"cd {checkout}; {dead_letters}")
 
     assert set(stack) == {
         "api_url", "api_key", "adobe_url", "aws_endpoint_url", "region", "spool_url", "dead_letters_url",
@@ -86,13 +88,14 @@ def test_make_start_stays_until_ctrl_c(checkout: Path):
     assert [answer.split()[1] for answer in (first, second)] == ["202", "202"]
     assert json.loads(collected)[0]["events"][0]["xdm"]["eventType"] == "web.webpagedetails.pageViews"
     assert '"message":"messages redelivered"' in logged.stdout
+    assert listed == "There are no dead letters.\n"
     assert processes_of(checkout) == []
     assert not (checkout / ".local/stack.json").exists()
 
 
-def curl_commands(printed: list[str]) -> list[str]:
+def commands(printed: list[str], start: str) -> list[str]:
     text = "\n".join(printed).replace("\\\n", " ")
-    return [line.strip() for line in text.splitlines() if line.strip().startswith("curl")]
+    return [line.strip() for line in text.splitlines() if line.strip().startswith(start)]
 
 
 def shell(command: str) -> str:

@@ -108,7 +108,7 @@ def test_a_dead_letter_is_replayed(relay: Relay, sandbox: SandboxClient, stack: 
     replayed = dead_letters(stack, "replay", "--reason", "request refused")
 
     assert "EXEG-0003-400" in shown
-    assert dry == "1 of 1 messages with 2 events are chosen.\n"
+    assert dry == "Chosen: 1 of 1 messages, 2 events. Nothing was changed.\n"
     assert "2 of 2 events are back on the spool" in replayed
     assert sandbox.arrived("a", "b")
     assert dead_letters(stack, "list") == "There are no dead letters.\n"

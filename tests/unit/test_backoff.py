@@ -16,14 +16,14 @@ from relay.core.verdict import Verdict
         (Verdict.TRANSIENT, 5, 80),
         (Verdict.TRANSIENT, 10, 1800),
         (Verdict.TRANSIENT, 10_000, 1800),
-        (Verdict.UNCERTAIN, 1, 5),
+        (Verdict.UNCERTAIN, 1, 450),
         (Verdict.SETUP, 1, 60),
         (Verdict.SETUP, 3, 240),
         (Verdict.SETUP, 9, 1800),
     ],
 )
 def test_the_bound_doubles_up_to_half_an_hour(verdict: Verdict, tries: int, bound: int):
-    """From 5 s, from 60 s where a person has to mend it; full jitter below the bound."""
+    """From 5 s, from 60 s where a person has to mend it, from 450 s for a few tries; full jitter below the bound."""
     assert backoff(verdict, tries, None, 1.0) == bound
     assert backoff(verdict, tries, None, 0.5) == round(bound / 2) or bound == 1800
     assert backoff(verdict, tries, None, 0.0) == (1 if bound < 1800 else 900)

@@ -170,6 +170,7 @@ def test_an_answer_that_cannot_be_understood_is_tried_three_more_times():
         text = world.spool.texts[-1]
 
     assert tries == 3
+    assert world.spool.delays == [900, 900]
     assert world.dead_letters.event_ids() == {"a"}
     assert world.dead_letters.attributes[0]["reason"] == "answers not understood"
 
@@ -255,16 +256,17 @@ def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys:
 
 
 @pytest.mark.parametrize(
-    ("answer", "level", "dead", "back", "trouble"),
+    ("answer", "level", "dead", "back", "verdicts"),
     [
-        pytest.param(Answer(202, {}, b""), "INFO", 0, 0, {}, id="delivered"),
-        pytest.param(Answer(503, {}, b""), "WARNING", 0, 2, {"outage": 503}, id="an outage"),
-        pytest.param(Answer(403, {}, b""), "WARNING", 0, 2, {"setup": 403}, id="a matter of set-up"),
-        pytest.param(Answer(400, {}, problem("0003-400")), "WARNING", 2, 0, {}, id="dead letters"),
+        pytest.param(Answer(202, {}, b""), "INFO", 0, 0, [], id="delivered"),
+        pytest.param(Answer(503, {}, b""), "WARNING", 0, 2, [("transient", 503)], id="an outage"),
+        pytest.param(Answer(403, {}, b""), "WARNING", 0, 2, [("setup", 403)], id="a matter of set-up"),
+        pytest.param(Answer(500, {}, b""), "WARNING", 0, 2, [("uncertain", 500)], id="not understood"),
+        pytest.param(Answer(400, {}, problem("0003-400")), "WARNING", 2, 0, [], id="dead letters"),
     ],
 )
 def test_a_round_is_logged_by_its_requests(
-    logged: io.StringIO, answer: Answer, level: str, dead: int, back: int, trouble: dict[str, int]
+    logged: io.StringIO, answer: Answer, level: str, dead: int, back: int, verdicts: list[tuple[str, int]]
 ):
     """A warning if a person may have to look."""
     sent = message("a", "b")
@@ -274,7 +276,7 @@ def test_a_round_is_logged_by_its_requests(
     (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
     assert (line["level"], line["requestIds"]) == (level, [sent.request_id])
     assert (line["EventsDeadLettered"], line["EventsPutBack"]) == (dead, back)
-    assert {name: line[name]["edgeStatus"] for name in ("outage", "setup") if name in line} == trouble
+    assert [(found["verdict"], found["edgeStatus"]) for found in line.get("verdicts", [])] == verdicts
 
 
 def test_what_is_left_of_a_message_counts_as_put_back(logged: io.StringIO):

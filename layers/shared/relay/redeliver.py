@@ -104,8 +104,7 @@ class Round:
     deadline: float  # epoch seconds
     tally: Tally = field(default_factory=Tally)
     settlements: list[Settlement] = field(default_factory=list)
-    _outage: Judgement | None = None
-    _setup: Judgement | None = None
+    _met: dict[Verdict, Judgement] = field(default_factory=dict)  # what Edge did not decide on, and why
     _tried: list[str] = field(default_factory=list)
     _seconds_by_receipt: dict[str, int] = field(default_factory=dict)
 
@@ -117,8 +116,8 @@ class Round:
             if self._bury([DeadLetter(received.text, {"reason": "unreadable message"})]):
                 self._put_back(received, None, _NOT_STORED)
             return
-        if self._outage:
-            self._put_back(received, message, self._outage)
+        if outage := self._met.get(Verdict.TRANSIENT):
+            self._put_back(received, message, outage)
         if received.replay_of:
             if not self._is_the_replay(received, message):
                 return
@@ -139,14 +138,13 @@ class Round:
         return max(0.0, self.redeliverer.now() - self.tally.oldest)
 
     def has_trouble(self) -> bool:
-        """Whether a person may have to look: an outage, a matter of set-up, or events that Adobe will never take."""
-        return bool(self._outage or self._setup or self.tally.dead_lettered)
+        """Whether a person may have to look."""
+        return bool(self._met or self.tally.dead_lettered)
 
     def facts(self) -> dict[str, Any]:
         """For the log."""
         facts = self.tally.metrics() | {"EventsPutBack": self.tally.put_back, "requestIds": self._tried}
-        troubles = {"outage": self._outage, "setup": self._setup}
-        return facts | {name: trouble.facts() for name, trouble in troubles.items() if trouble}
+        return {**facts, "verdicts": [judgement.facts() for judgement in self._met.values()]} if self._met else facts
 
     def _settle(self, received: Received, message: Message, settlement: Settlement) -> None:
         """Find a place for every event that Edge did not take."""
@@ -160,8 +158,8 @@ class Round:
         later: list[tuple[Message, Judgement]] = []
         for deferred in settlement.deferred:
             judgement = deferred.judgement
+            self._meet(judgement)
             if judgement.verdict is not Verdict.UNCERTAIN:
-                self._meet(judgement)
                 if len(deferred.events) == len(message.events):  # nothing has changed: the message can stay as it is
                     self._put_back(received, message, judgement)
                 later.append((_again(tried, deferred, message.uncertain), judgement))
@@ -177,16 +175,15 @@ class Round:
         if self.redeliverer.spool.put([write_message(rest) for rest, _ in later], delays=delays):
             # the whole message comes again, with events that have found their place already
             self.tally.possible_duplicates += len(settlement.delivered)
-            self._put_back(received, message, self._outage or _NOT_STORED)
+            self._put_back(received, message, self._met.get(Verdict.TRANSIENT, _NOT_STORED))
         for rest, _ in later:
             self._count_put_back(rest)
 
     def _meet(self, judgement: Judgement) -> None:
         """What is put back in an outage waits as long as the longest wait that Adobe asked for."""
-        if judgement.verdict is Verdict.SETUP:
-            self._setup = judgement
-        elif not self._outage or (judgement.retry_after or 0.0) > (self._outage.retry_after or 0.0):
-            self._outage = judgement
+        known = self._met.get(judgement.verdict)
+        if not known or (judgement.retry_after or 0.0) > (known.retry_after or 0.0):
+            self._met[judgement.verdict] = judgement
 
     def _bury(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
         """Store the dead letters; those that may not be stored."""

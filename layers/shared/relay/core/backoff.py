@@ -3,7 +3,8 @@
 from relay.core.verdict import Verdict
 
 LONGEST = 1_800.0  # seconds
-_FIRST = {Verdict.SETUP: 60.0}  # a person has to mend it
+# A person has to mend a set-up; answers that nobody understands are to be over before the few tries are.
+_FIRST = {Verdict.SETUP: 60.0, Verdict.UNCERTAIN: 450.0}
 _FIRST_OTHERWISE = 5.0
 
 
