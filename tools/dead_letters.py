@@ -16,6 +16,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,10 +54,10 @@ class DeadLetters:
         self._sqs = sqs
         self._url = dead_letters_url
         self._spool_url = spool_url
+        self._hidden: dict[str, DeadLetter] = {}  # by us, by message id
 
     def receive_all(self) -> list[DeadLetter]:
         """All that are there now, each once."""
-        found: dict[str, DeadLetter] = {}
         while True:
             received = self._sqs.receive_message(
                 QueueUrl=self._url,
@@ -66,20 +67,23 @@ class DeadLetters:
                 MessageAttributeNames=["All"],
             ).get("Messages", [])
             if not received:
-                return list(found.values())
+                return list(self._hidden.values())
             for message in received:
                 attributes = message.get("MessageAttributes", {})
-                found[message["MessageId"]] = DeadLetter(
+                self._hidden[message["MessageId"]] = DeadLetter(
                     message["MessageId"],
                     message["ReceiptHandle"],
                     message["Body"],
                     {name: value["StringValue"] for name, value in attributes.items()},
                 )
 
-    def release(self, letters: list[DeadLetter]) -> None:
-        """Let others see them again."""
-        for letter in letters:
-            self._sqs.change_message_visibility(QueueUrl=self._url, ReceiptHandle=letter.receipt, VisibilityTimeout=0)
+    def release(self) -> None:
+        """Let others see what is left; what fails comes back by itself."""
+        for letter in self._hidden.values():
+            with suppress(BotoCoreError, ClientError):
+                self._sqs.change_message_visibility(
+                    QueueUrl=self._url, ReceiptHandle=letter.receipt, VisibilityTimeout=0
+                )
 
     def replay(self, letter: DeadLetter) -> None:
         """Back to the spool, then out of here; in this order, so that nothing is lost in between."""
@@ -93,6 +97,7 @@ class DeadLetters:
     def discard(self, letter: DeadLetter) -> None:
         """Gone for ever."""
         self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=letter.receipt)
+        del self._hidden[letter.message_id]
 
 
 def list_letters(letters: list[DeadLetter], say: Callable[[str], None]) -> None:
@@ -153,9 +158,8 @@ def main(
     """Run one command; `outputs` are those of the stack."""
     arguments = _parser().parse_args(argv)
     queue = DeadLetters(sqs, outputs["DeadLettersUrl"], outputs["SpoolUrl"])
-    letters = queue.receive_all()
-    kept = letters
     try:
+        letters = queue.receive_all()
         if arguments.command == "list":
             list_letters(letters, say)
         elif arguments.command == "show":
@@ -177,9 +181,8 @@ def main(
                     for letter in chosen:
                         queue.discard(letter)
                         say(f"{letter.message_id} is discarded.")
-                kept = [letter for letter in letters if letter not in chosen]
     finally:
-        queue.release(kept)
+        queue.release()
     return 0
 
 

@@ -16,5 +16,4 @@ metrics = Metrics()
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext, ingestor: Ingestor | None = None) -> dict[str, Any]:
     """The run that `event` is, after a look at how it stands; `ingestor` is from wiring when not given."""
-    within = context.get_remaining_time_in_millis() / 1000
-    return (ingestor or wiring.ingestor()).poll(event, within, metrics)
+    return (ingestor or wiring.ingestor()).poll(event, context.get_remaining_time_in_millis() / 1000, metrics)

@@ -174,6 +174,29 @@ def _cut_off(**_: Any) -> None:
     raise CutOff
 
 
+def test_a_command_that_is_cut_off_hides_nothing(desk: Desk):
+    """Whoever runs it again finds all that is left."""
+    sqs, outputs = boto3.client("sqs"), {"SpoolUrl": desk.spool_url, "DeadLettersUrl": desk.url}
+
+    def cut_off(_: float) -> None:
+        raise CutOff
+
+    with pytest.raises(CutOff):
+        main(["replay"], sqs, outputs, desk.screen.append, cut_off)
+
+    assert len(receive(desk.spool_url)) == 1
+    assert len(receive(desk.url)) == 2
+
+
+def test_what_sqs_made_a_dead_letter_of_can_be_chosen(desk: Desk):
+    """It has no reason, and is listed with a dash."""
+    boto3.client("sqs").send_message(QueueUrl=desk.url, MessageBody=json.dumps({"version": 1, **batch("d")}))
+
+    desk.run("replay", "--reason", "-")
+
+    assert event_ids(receive(desk.spool_url)) == {"d"}
+
+
 def test_discard_deletes_what_the_filters_leave(desk: Desk):
     """And nothing else: what nobody can mend must not hide what comes after it."""
     desk.run("discard", "--reason", "event rejected", "--dry-run")

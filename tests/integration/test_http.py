@@ -326,30 +326,35 @@ def test_a_cookie_of_one_answer_does_not_go_out_with_the_next_request():
     assert not any(b"ada" in request for request in seen)
 
 
-def test_the_bundle_of_authorities_is_read_once(monkeypatch: pytest.MonkeyPatch):
-    """Not for each connection: it takes longer than a handshake."""
+def test_what_all_tls_connections_share_is_made_once(monkeypatch: pytest.MonkeyPatch):
+    """To read the authorities takes longer than a handshake; to change ALPN beside one is python/cpython#141012."""
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
-    read: list[Any] = []
-    load = ssl.SSLContext.load_verify_locations
+    calls: list[str] = []
 
-    def counted(self: ssl.SSLContext, *arguments: Any, **named: Any) -> None:
-        read.append(self)
-        load(self, *arguments, **named)
+    def counted(name: str) -> Callable[..., None]:
+        method = getattr(ssl.SSLContext, name)
+
+        def call(self: ssl.SSLContext, *arguments: Any) -> None:
+            calls.append(name)
+            method(self, *arguments)
+
+        return call
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), tls.wrap_socket(connection, server_side=True) as secured:
             answering(OK)(secured)
 
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counted)
+    for name in ("load_verify_locations", "set_alpn_protocols"):
+        monkeypatch.setattr(ssl.SSLContext, name, counted(name))
     with authority.cert_pem.tempfile() as bundle:
         monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", bundle)
         with server(serve) as url:
             answers = [get(url.replace("http://", "https://"), Http(QUICK)).body for _ in range(3)]
 
     assert answers == [b"ok"] * 3
-    assert len(read) == 1
+    assert sorted(calls) == ["load_verify_locations", "set_alpn_protocols"]
 
 
 def test_a_lost_tls_connection_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch):

@@ -150,6 +150,32 @@ def test_ims_is_not_asked_before_the_time_it_asked_for():
     assert authorizer.authorization(LATER + 60).token == "token-1"
 
 
+def test_of_the_time_that_ims_asked_for_only_the_rest_is_told():
+    """Else whoever hears of it late would wait for all of it again."""
+    service, clock = FakeTokenService(error=Unreachable("busy", retry_after=60)), Clock()
+    authorizer = Authorizer(FakeCredentials(), service, clock)
+    with pytest.raises(Unreachable):
+        authorizer.authorization(LATER)
+
+    clock.seconds += 50
+    with pytest.raises(Unreachable) as told:
+        authorizer.authorization(LATER)
+
+    assert told.value.retry_after == 10
+
+
+def test_a_token_that_one_datastream_refuses_still_serves_the_others():
+    """While no newer one may be minted, a refusal takes it from nobody."""
+    authorizer = Authorizer(FakeCredentials(), FakeTokenService(), Clock())
+    refused = authorizer.replace(authorizer.authorization(LATER), LATER)
+    authorizer.distrust()
+
+    with pytest.raises(SetupError):
+        authorizer.replace(refused, LATER)
+
+    assert authorizer.authorization(LATER) == refused
+
+
 def test_after_a_fresh_token_was_refused_no_other_is_minted_for_a_while():
     """However many requests come meanwhile."""
     service, clock = FakeTokenService(), Clock()

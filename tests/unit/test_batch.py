@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from relay.batch import MAX_REJECTIONS, Batch, read_batch
+from relay.batch import MAX_REJECTIONS, Batch, describe, read_batch
+from relay.core.events import Rejection
 from relay.core.problem import Problem
 from relay.errors import InvalidRequest
 from relay.http_request import MAX_BODY_BYTES, read_http_request
@@ -98,6 +99,19 @@ def test_every_event_is_named_when_all_are_refused():
 
     assert "2 events" in problem.detail
     assert ["#0" in problem.report["errors"][0], "#1" in problem.report["errors"][1]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("detail", "told"),
+    [
+        pytest.param("The event is not valid.", "#1: The event is not valid.", id="Edge names none"),
+        pytest.param("Event #1 is bad", "Event #1 is bad", id="Edge names it"),
+        pytest.param("Event `#12` is bad", "#1: Event `#12` is bad", id="another one"),
+        pytest.param("", "#1: t", id="the title, without a detail"),
+    ],
+)
+def test_a_rejection_in_words_always_names_its_event(detail: str, told: str):
+    assert describe([Rejection(1, Problem("x", 400, "t", detail))]) == [told]
 
 
 def test_a_request_full_of_rubbish_is_refused_as_a_whole():

@@ -103,6 +103,15 @@ def test_a_probe_that_meets_a_new_retry_after_lets_another_one_follow():
     assert breaker.allows(NOW + OPEN_SECONDS + 60)
 
 
+def test_a_clock_that_is_set_back_shuts_nothing_for_long():
+    """An answer that is a moment older than the failure is no such clock."""
+    breaker = Breaker()
+    breaker.failed(NOW, 900.0)
+
+    assert not breaker.allows(NOW - 0.001)
+    assert breaker.allows(NOW - 86_400)
+
+
 def test_a_late_failure_does_not_shorten_what_adobe_asked_for():
     """Answers of parallel requests come in any order."""
     breaker = Breaker()

@@ -78,8 +78,12 @@ def nothing_accepted(rejections: list[Rejection], summary: str) -> Problem:
 
 def describe(rejections: Iterable[Rejection]) -> list[str]:
     """The rejected events for `report.errors`: sentences that name them as #n."""
-    details = (rejection.problem.detail or f"{rejection.problem.title}: #{rejection.index}" for rejection in rejections)
-    return [detail[:_LONGEST_DETAIL] for detail in details]
+    return [_name(rejection)[:_LONGEST_DETAIL] for rejection in rejections]
+
+
+def _name(rejection: Rejection) -> str:
+    words = rejection.problem.detail or rejection.problem.title
+    return words if re.search(rf"#{rejection.index}\b", words) else f"#{rejection.index}: {words}"
 
 
 def _read_datastream_id(request: HttpRequest, allowed: Set[str]) -> str:

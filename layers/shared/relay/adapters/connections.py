@@ -15,7 +15,7 @@ from typing import Any
 import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util.ssl_ import create_urllib3_context
+from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
 IDLE_SECONDS = 50  # servers and NAT gateways drop idle connections, and a frozen function does not hear of it
 
@@ -82,6 +82,9 @@ def tls_context(bundle: str) -> ssl.SSLContext:
     """One for all connections: to read the bundle takes longer than everything else about them."""
     context = create_urllib3_context()
     context.load_verify_locations(bundle)
+    context.set_alpn_protocols(ALPN_PROTOCOLS)
+    # urllib3 would do that anew for each connection, under the handshakes of others: python/cpython#141012.
+    context.set_alpn_protocols = lambda _: None  # type: ignore[method-assign, assignment]
     return context
 
 

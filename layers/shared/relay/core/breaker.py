@@ -15,7 +15,7 @@ class Breaker:
 
     def allows(self, now: float) -> bool:
         """Whether a request may be sent now; when half open, this one is the probe."""
-        if self.wait(now) > LONGEST_OPEN:  # the clock was set back
+        if self.wait(now) > 2 * LONGEST_OPEN:  # the clock was set back, and by more than the order of two answers
             self._open_until = now
         if self._open_until == 0.0:
             return True
