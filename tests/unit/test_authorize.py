@@ -164,18 +164,6 @@ def test_of_the_time_that_ims_asked_for_only_the_rest_is_told():
     assert told.value.retry_after == 10
 
 
-def test_a_token_that_one_datastream_refuses_still_serves_the_others():
-    """While no newer one may be minted, a refusal takes it from nobody."""
-    authorizer = Authorizer(FakeCredentials(), FakeTokenService(), Clock())
-    refused = authorizer.replace(authorizer.authorization(LATER), LATER)
-    authorizer.distrust()
-
-    with pytest.raises(SetupError):
-        authorizer.replace(refused, LATER)
-
-    assert authorizer.authorization(LATER) == refused
-
-
 def test_after_a_fresh_token_was_refused_no_other_is_minted_for_a_while():
     """However many requests come meanwhile."""
     service, clock = FakeTokenService(), Clock()

@@ -110,7 +110,6 @@ class Authorizer:
         with self._lock:
             if self._current and self._current != refused:
                 return self._current
-            self._raise_failure()  # before the token is given up: it can be good for another datastream
             self._current = None
             return self._renew(deadline)
 
@@ -119,18 +118,14 @@ class Authorizer:
         self._remember(SetupError("Adobe refuses new tokens"))
 
     def _renew(self, deadline: float) -> Authorization:
-        self._raise_failure()
+        left = self._failure_until - self._now()
+        if self._failure and left > 0:  # another attempt would be in vain, or was asked not to be made
+            raise type(self._failure)(self._failure.reason, left if self._failure.retry_after else None)
         try:
             return self._mint(deadline)
         except AdobeError as error:
             self._remember(error)
             raise
-
-    def _raise_failure(self) -> None:
-        """What became of the last attempt, as long as another one would be in vain or was asked not to be made."""
-        left = self._failure_until - self._now()
-        if self._failure and left > 0:
-            raise type(self._failure)(self._failure.reason, left if self._failure.retry_after else None)
 
     def _mint(self, deadline: float) -> Authorization:
         credentials = self._store.read()
