@@ -4,6 +4,7 @@ Source: AdobeDocs/data-collection-apis, "Detailed error codes list" (June 2026).
 from the relay's policy table, so that neither can hide the other's mistake.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 ERRORS: dict[str, tuple[str, str]] = {
@@ -38,7 +39,7 @@ ERRORS: dict[str, tuple[str, str]] = {
     "0205-502": ("Data exchange producer request failed", "The upstream service failed to return data."),
     "0300-502": ("Could not check user consent", "An error occurred while checking user consent."),
     "0301-200": ("User consent missing", "This request was ignored due to lack of user consent."),
-    "0302-409": ("Update operation not supported", "The user has already opted out."),
+    "0302-409": ("Update operation not supported", "Consent cannot be updated: the user has already opted out."),
     "0303-200": ("Unauthorized to fetch identities", "Unauthorized to fetch identities from some namespaces."),
     "0304-400": ("Unexpected identities provided", "Unexpected identities were provided for event: `#{index}`."),
     "0305-400": ("Invalid identity provided", "The request contains an invalid identity."),
@@ -56,12 +57,24 @@ ERRORS: dict[str, tuple[str, str]] = {
 }
 
 
-def error_body(code: str, request_id: str, org_id: str, index: int = 0) -> dict[str, Any]:
-    """The problem+json of EXEG-`code`; `index` is the place of the guilty event."""
+# What a report lists without further words, so that an ordered error has a report, too.
+_USUAL_ERRORS = {
+    "0104-422": "The value is not allowed at index {index}",
+    "0113-400": "meta.configOverrides is not valid",
+}
+
+
+def error_body(code: str, request_id: str, org_id: str, index: int = 0, errors: Sequence[str] = ()) -> dict[str, Any]:
+    """The problem+json of EXEG-`code`.
+
+    `index` is the place of the guilty event; `errors` are the sentences of the report.
+    """
     title, detail = ERRORS[code]
     report: dict[str, Any] = {"requestId": request_id, "orgId": org_id}
-    if code == "0104-422":
-        report["errors"] = [f"The value is not allowed at index {index}"]
+    if errors:
+        report["errors"] = list(errors)
+    elif code in _USUAL_ERRORS:
+        report["errors"] = [_USUAL_ERRORS[code].format(index=index)]
     return {
         "type": f"https://ns.adobe.com/aep/errors/EXEG-{code}",
         "status": int(code[-3:]),

@@ -1,7 +1,7 @@
 """An answer of the sandbox, before it becomes HTTP."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,9 @@ class Reply:
         return self.status < 300
 
 
-def edge_error(code: str, request_id: str, org_id: str, index: int = 0) -> Reply:
-    body = error_body(code, request_id, org_id, index)
+def edge_error(code: str, request_id: str, org_id: str, index: int = 0, errors: Sequence[str] = ()) -> Reply:
+    """Edge's problem; the arguments are those of `error_body`."""
+    body = error_body(code, request_id, org_id, index, errors)
     return Reply(body["status"], body, {"Content-Type": "application/problem+json"})
 
 

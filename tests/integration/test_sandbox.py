@@ -1,6 +1,7 @@
 """The sandbox is as strict as Adobe is documented to be, and can be ordered to give every documented answer."""
 
 import gzip
+import http.client
 import json
 import re
 from typing import Any
@@ -9,15 +10,22 @@ import pytest
 import requests
 
 from local.sandbox.catalogue import ERRORS
+from local.sandbox.edge import HINTS
 from tests.support import DATASTREAM, SEED, SandboxClient, batch, event, ids
 
 ORGANIZATION = "53A16ACB5CC1D3760A495C99@AdobeOrg"
+UUID = "79bf8e83-f708-414b-b1ed-5789ff33bf0b"
 INGEST = "/example/campaign/dataIngestion/xdmIngestion/42/ingest"
 
 
 @pytest.fixture
 def headers(sandbox: SandboxClient) -> dict[str, str]:
     """What an authorized caller of Adobe sends."""
+    return new_headers(sandbox)
+
+
+def new_headers(sandbox: SandboxClient) -> dict[str, str]:
+    """With a token of their own: a reset forgets all tokens."""
     form = {"grant_type": "client_credentials", "client_id": "sandbox-client", "client_secret": "sandbox-secret"}
     answer = requests.post(f"{sandbox.url}/ims/token/v3", data=form | {"scope": "openid"}, timeout=5)
     return {
@@ -28,10 +36,25 @@ def headers(sandbox: SandboxClient) -> dict[str, str]:
     }
 
 
-def collect(sandbox: SandboxClient, headers: dict[str, str], content: Any, query: str | None = None):
+def collect(
+    sandbox: SandboxClient,
+    headers: dict[str, str],
+    content: Any,
+    query: str | None = None,
+    path: str = "/ee/v2/collect",
+):
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     query = f"datastreamId={DATASTREAM}" if query is None else query
-    return requests.post(f"{sandbox.url}/ee/v2/collect?{query}", data=body, headers=headers, timeout=5)
+    return requests.post(f"{sandbox.url}{path}?{query}", data=body, headers=headers, timeout=5)
+
+
+def with_fpid(*fpids: Any) -> dict[str, Any]:
+    """An event whose primary identity is another one."""
+    return event("a", identityMap={"CRMID": [{"id": "a", "primary": True}], "FPID": [{"id": fpid} for fpid in fpids]})
+
+
+def set_edge(sandbox: SandboxClient, content: Any) -> int:
+    return requests.put(f"{sandbox.url}/_sandbox/edge", json=content, timeout=5).status_code
 
 
 def test_a_valid_batch_is_taken(sandbox: SandboxClient, headers: dict[str, str]):
@@ -62,6 +85,10 @@ def test_silent_is_204_without_a_body(sandbox: SandboxClient, headers: dict[str,
         pytest.param({"events": [event("a", text="x" * 64_000)]}, "0112-413", id="too large"),
         pytest.param({"events": [event("a"), {"xdm": {}}]}, "0306-400", id="no primary identity"),
         pytest.param({"events": [event("a"), 5]}, "0102-400", id="event no object"),
+        pytest.param({"events": [event("a")], "meta": []}, "0102-400", id="meta no object"),
+        pytest.param({"events": [event("a")], "query": "x"}, "0102-400", id="query no object"),
+        pytest.param({"events": [event("a"), with_fpid(UUID, "1")]}, "0308-400", id="FPID no UUID"),
+        pytest.param({"events": [event("a"), with_fpid(5)]}, "0308-400", id="FPID no text"),
     ],
 )
 def test_a_4xx_takes_nothing_of_the_batch(sandbox: SandboxClient, headers: dict[str, str], content: Any, code: str):
@@ -71,7 +98,7 @@ def test_a_4xx_takes_nothing_of_the_batch(sandbox: SandboxClient, headers: dict[
     assert answer.status_code == int(code[-3:])
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["type"] == f"https://ns.adobe.com/aep/errors/EXEG-{code}"
-    assert ("#1" in answer.json()["detail"]) == (code == "0306-400")
+    assert ("#1" in answer.json()["detail"]) == (code in ("0306-400", "0308-400"))
     assert sandbox.events() == []
 
 
@@ -98,6 +125,214 @@ def test_the_datastream_is_mandatory(sandbox: SandboxClient, headers: dict[str, 
     assert "EXEG-0002-400" in collect(sandbox, headers, batch("a"), "").text
 
 
+@pytest.mark.parametrize("hint", HINTS)
+def test_a_location_hint_can_be_part_of_the_path(sandbox: SandboxClient, headers: dict[str, str], hint: str):
+    """The batch is taken, and the entry names the hint."""
+    answer = collect(sandbox, headers, batch("a"), path=f"/ee/{hint}/v2/collect")
+
+    (taken,) = sandbox.collected()
+    assert answer.status_code == 202
+    assert taken["hint"] == hint
+
+
+def test_an_unknown_hint_is_an_unknown_path(sandbox: SandboxClient, headers: dict[str, str]):
+    """404 without problem+json, and nothing is taken."""
+    answer = collect(sandbox, headers, batch("a"), path="/ee/mars1/v2/collect")
+
+    assert (answer.status_code, answer.text) == (404, "Not Found")
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert sandbox.events() == []
+
+
+def test_a_fault_of_collect_is_for_both_paths(sandbox: SandboxClient, headers: dict[str, str]):
+    """With a hint or without one."""
+    sandbox.fault(on="collect", status=503)
+
+    answers = [collect(sandbox, headers, batch("a"), path=path) for path in ("/ee/v2/collect", "/ee/or2/v2/collect")]
+
+    assert [answer.status_code for answer in answers] == [503, 503]
+    assert sandbox.statuses("collect") == [503, 503]
+
+
+def test_the_query_is_kept_in_the_order_sent(sandbox: SandboxClient, headers: dict[str, str]):
+    """Every parameter, decoded, with those that are repeated or empty."""
+    collect(sandbox, headers, batch("a"), "b=2&datastreamId=d&a=%C3%A9%26+x&b=1&c=")
+
+    (taken,) = sandbox.collected()
+    assert taken["query"] == [["b", "2"], ["datastreamId", "d"], ["a", "é& x"], ["b", "1"], ["c", ""]]
+    assert taken["hint"] == ""
+
+
+def test_the_headers_are_kept_without_the_token(sandbox: SandboxClient, headers: dict[str, str]):
+    """In lower case, several lines of one name joined, and without what belongs to the connection."""
+    connection = http.client.HTTPConnection(sandbox.url.removeprefix("http://"), timeout=5)
+    connection.putrequest("POST", f"/ee/v2/collect?datastreamId={DATASTREAM}")
+    body = json.dumps(batch("a")).encode()
+    for name, value in {**headers, "Content-Length": str(len(body)), "User-Agent": "kiosk/1"}.items():
+        connection.putheader(name, value)
+    connection.putheader("X-Forwarded-For", "203.0.113.7")
+    connection.putheader("x-forwarded-for", "198.51.100.2")
+    connection.endheaders(body)
+    status = connection.getresponse().status
+    connection.close()
+
+    (taken,) = sandbox.collected()
+    assert status == 202
+    assert taken["headers"] == {
+        "content-type": "application/json",
+        "user-agent": "kiosk/1",
+        "x-api-key": "sandbox-client",
+        "x-forwarded-for": "203.0.113.7, 198.51.100.2",
+        "x-gw-ims-org-id": ORGANIZATION,
+    }
+
+
+def test_the_body_is_kept_as_received(sandbox: SandboxClient, headers: dict[str, str]):
+    """Digits, escapes, white space and lone surrogates, as text; the members beside the events as JSON."""
+    sent = (
+        r'{ "meta":{"n": 1E2}, "events": [{"xdm": {"identityMap": {"CRMID": [{"id": "\u00e9\ud800", "primary": true}]},'
+        r' "price": 19.90, "big": 123456789012345678901234567890, "name": "é"}}],"new": [null] }'
+    ).encode()
+
+    answer = collect(sandbox, headers, sent)
+
+    (taken,) = sandbox.collected()
+    assert answer.status_code == 202
+    assert taken["body"].encode() == sent
+    assert taken["bytes"] == len(sent)
+    assert taken["members"] == {"meta": {"n": 100.0}, "new": [None]}
+    assert taken["events"] == json.loads(sent)["events"]
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        pytest.param({}, id="none"),
+        pytest.param(
+            {
+                "com_adobe_experience_platform": {"datasets": {"event": {"datasetId": "6335faf30f5a161c0b4b1444"}}},
+                "com_adobe_analytics": {"reportSuites": ["suite-1", "suite-2"]},
+                "com_adobe_identity": {"idSyncContainerId": 30793},
+                "com_adobe_target": {"propertyToken": "63a46bbc-26cb-7cc3-def0-9ae1b51b6c62"},
+            },
+            id="as documented",
+        ),
+        pytest.param({"com_adobe_experience_platform": {"com_adobe_edge_ode": {"enabled": False}}}, id="no datasets"),
+        pytest.param({"com_adobe_analytics": {"enabled": False}}, id="no report suites"),
+        pytest.param({"com_adobe_new": {"any": ["thing", 1]}}, id="another service"),
+    ],
+)
+def test_overrides_as_documented_are_taken(sandbox: SandboxClient, headers: dict[str, str], overrides: Any):
+    """And are kept among the members."""
+    meta = {"configOverrides": overrides}
+
+    answer = collect(sandbox, headers, batch("a") | {"meta": meta})
+
+    (taken,) = sandbox.collected()
+    assert answer.status_code == 202
+    assert taken["members"] == {"meta": meta}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "errors"),
+    [
+        pytest.param([], [" must be an object"], id="no object"),
+        pytest.param(None, [" must be an object"], id="null"),
+        pytest.param({"com_adobe_target": "t"}, [".com_adobe_target must be an object"], id="service no object"),
+        pytest.param(
+            {"com_adobe_experience_platform": {"datasets": []}},
+            [".com_adobe_experience_platform.datasets must be an object"],
+            id="datasets no object",
+        ),
+        pytest.param(
+            {"com_adobe_experience_platform": {"datasets": {"event": "d", "profile": {"datasetId": ""}}}},
+            [
+                ".com_adobe_experience_platform.datasets.event must be an object",
+                ".com_adobe_experience_platform.datasets.profile.datasetId must be a dataset ID",
+            ],
+            id="datasets that are none",
+        ),
+        pytest.param(
+            {"com_adobe_{0}": 1, "com_adobe_analytics": {"reportSuites": ["suite", ""]}},
+            [
+                ".com_adobe_{0} must be an object",
+                ".com_adobe_analytics.reportSuites must be an array of report suite IDs",
+            ],
+            id="report suite empty",
+        ),
+        pytest.param(
+            {"com_adobe_analytics": {"reportSuites": "suite"}},
+            [".com_adobe_analytics.reportSuites must be an array of report suite IDs"],
+            id="report suites no array",
+        ),
+    ],
+)
+def test_malformed_overrides_are_listed_in_a_report(
+    sandbox: SandboxClient, headers: dict[str, str], overrides: Any, errors: list[str]
+):
+    """0113 is about the request: every fault by its path, and no event."""
+    answer = collect(sandbox, headers, batch("a", "b") | {"meta": {"configOverrides": overrides}})
+
+    content = answer.json()
+    assert (answer.status_code, content["type"][-8:]) == (400, "0113-400")
+    assert content["report"]["errors"] == [f"meta.configOverrides{error}" for error in errors]
+    assert "#" not in answer.text
+    assert "index" not in answer.text
+    assert sandbox.events() == []
+
+
+def test_ids_of_the_fpid_namespace_are_uuids(sandbox: SandboxClient, headers: dict[str, str]):
+    """In capitals, too."""
+    answer = collect(sandbox, headers, {"events": [with_fpid(UUID, UUID.upper())]})
+
+    assert answer.status_code == 202
+
+
+def test_a_missing_primary_identity_counts_before_a_malformed_fpid(sandbox: SandboxClient, headers: dict[str, str]):
+    """0306, not 0308."""
+    answer = collect(sandbox, headers, {"events": [{"xdm": {"identityMap": {"FPID": [{"id": "1"}]}}}]})
+
+    assert "EXEG-0306-400" in answer.text
+
+
+@pytest.mark.parametrize("in_header", [False, True])
+def test_request_ids_that_are_no_uuid_can_be_refused(sandbox: SandboxClient, headers: dict[str, str], in_header: bool):
+    """As an option, with 0108, in query and header; a UUID or no id at all is taken."""
+
+    def send(request_id: str) -> requests.Response:
+        query = f"datastreamId={DATASTREAM}" + ("" if in_header else f"&requestId={request_id}")
+        return collect(sandbox, headers | ({"x-request-id": request_id} if in_header else {}), batch("a"), query)
+
+    before = send("mine")
+    set_edge(sandbox, {"uuidRequestIds": True})
+    refused, taken, without = send("mine"), send(UUID), collect(sandbox, headers, batch("a"))
+    set_edge(sandbox, {"uuidRequestIds": False})
+    after = send("mine")
+
+    assert (refused.status_code, refused.json()["type"][-8:]) == (400, "0108-400")
+    assert {answer.status_code for answer in (before, taken, without, after)} == {202}
+
+
+def test_a_reset_ends_the_option_for_request_ids(sandbox: SandboxClient, headers: dict[str, str]):
+    """To forget what was taken does not."""
+    set_edge(sandbox, {"uuidRequestIds": True})
+    sandbox.forget()
+    kept = collect(sandbox, headers, batch("a"), "datastreamId=d&requestId=mine")
+    sandbox.reset()
+
+    answer = collect(sandbox, new_headers(sandbox), batch("a"), "datastreamId=d&requestId=mine")
+
+    assert (kept.status_code, answer.status_code) == (400, 202)
+
+
+@pytest.mark.parametrize(
+    "content", [{}, [], {"uuidRequestIds": 1}, {"uuidRequestIds": None}, {"uuidRequestIds": True, "bogus": True}]
+)
+def test_an_option_that_makes_no_sense_is_refused(sandbox: SandboxClient, content: Any):
+    """As a fault is."""
+    assert set_edge(sandbox, content) == 400
+
+
 @pytest.mark.parametrize(("change", "code"), [({"expire": True}, "EXEG-0503-401"), ({"revoke": True}, "401013")])
 def test_tokens_expire_and_are_revoked(
     sandbox: SandboxClient, headers: dict[str, str], change: dict[str, Any], code: str
@@ -120,6 +355,13 @@ def test_every_documented_error_can_be_ordered(sandbox: SandboxClient, headers: 
     assert ids(sandbox.events()) == {"b"}
 
 
+def test_an_ordered_0113_has_a_report(sandbox: SandboxClient, headers: dict[str, str]):
+    """As one that a request earns."""
+    sandbox.fault(on="collect", code="0113-400")
+
+    assert collect(sandbox, headers, batch("a")).json()["report"]["errors"] == ["meta.configOverrides is not valid"]
+
+
 def test_a_fault_can_follow_an_event(sandbox: SandboxClient, headers: dict[str, str]):
     """Only requests with that event meet it, and it is named by its index."""
     sandbox.fault(on="collect", code="0308-400", contains='"bad"')
@@ -128,6 +370,15 @@ def test_a_fault_can_follow_an_event(sandbox: SandboxClient, headers: dict[str, 
 
     assert good.status_code == 202
     assert "#2" in bad.json()["detail"]
+
+
+def test_members_beside_the_events_do_not_hide_the_guilty_event(sandbox: SandboxClient, headers: dict[str, str]):
+    """Its index is its place among the events, though a member has the text as well."""
+    sandbox.fault(on="collect", code="0308-400", contains='"bad"')
+
+    answer = collect(sandbox, headers, {"meta": {"a": "bad"}, **batch("a", "b", "bad"), "query": {"b": "bad"}})
+
+    assert "#2" in answer.json()["detail"]
 
 
 def test_a_207_takes_the_events(sandbox: SandboxClient, headers: dict[str, str]):
