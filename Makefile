@@ -44,7 +44,7 @@ check: $(SETUP) ## what takes seconds: ruff, mypy, unit and contract tests
 fuzz: $(SETUP) ## hostile input, far more than in the tests, for the parsers and the deployed stack
 	@FUZZ_EXAMPLES=3000 $(RUN) pytest tests/unit/test_hostile_input.py tests/stack/test_fuzz.py --timeout 3600
 
-bench: $(SETUP) ## what serving costs, as ratios
+bench: $(SETUP) .venv-peers/.synced ## what serving costs, as ratios
 	@PYTHONPATH=.:layers/shared $(RUN) benchmarks
 
 format: $(SETUP) ## lay the code out
@@ -56,7 +56,7 @@ lock: $(UV) ## lock the newest versions that pyproject.toml allows
 	@$(MAKE) --no-print-directory layers/shared/requirements.txt
 
 clean: ## remove everything that make made
-	rm -rf .local .venv .venv-emulator .venv-audit .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .local .venv .venv-emulator .venv-audit .venv-peers .aws-sam .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 layers/shared/requirements.txt: uv.lock | $(UV)

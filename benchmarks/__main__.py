@@ -8,32 +8,27 @@ import json
 import math
 import os
 import random
-import socket
-import ssl
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import requests
-import trustme
 
 os.environ |= {"POWERTOOLS_LOG_LEVEL": "CRITICAL", "POWERTOOLS_METRICS_NAMESPACE": "AdobeRelay"}
 os.environ |= {"POWERTOOLS_SERVICE_NAME": "relay"}
 _screen, sys.stdout = sys.stdout, open(os.devnull, "w")  # noqa: PTH123, SIM115 - the functions write their metrics there
 
+from benchmarks import cold, tls, warm
+from benchmarks.timing import ROUNDS, seconds
 from functions.collect.app import handler as collect
 from functions.redeliver.app import handler as redeliver
 from local.process import choose_port, running
 from relay.accept import Acceptor
-from relay.adapters import connections
 from relay.adapters.edge import Edge
 from relay.adapters.http import Http, Timeouts
 from relay.adapters.ims import Ims
@@ -43,33 +38,19 @@ from relay.core.breaker import Breaker
 from relay.core.events import MAX_REQUEST_BYTES, Event
 from relay.core.message import Message, write_message
 from relay.core.packing import pack
-from relay.core.verdict import Answer
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
 from tests.support import FakeCredentials, FakeQueue, context, event, post
 
-PROJECT = Path(__file__).resolve().parent.parent
-ROUNDS = 15
 
-
-def report(name: str, ratios: list[float], limit: float, note: str) -> bool:
-    """A line for people; whether the median keeps the limit."""
+def report(name: str, ratios: list[float], limit: float | None, note: str) -> bool:
+    """A line for people; whether the median keeps the limit, if there is one."""
     median = statistics.median(ratios)
-    kept = median <= limit
-    verdict = "ok" if kept else "OVER"
-    _screen.write(
-        f"{name:37} {median:6.2f}  ({min(ratios):.2f} … {max(ratios):.2f})  limit {limit:<5} {verdict:4}  {note}\n"
-    )
+    kept = limit is None or median <= limit
+    verdict = "" if limit is None else f"limit {limit:<5} {'ok' if kept else 'OVER'}"
+    _screen.write(f"{name:37} {median:6.2f}  ({min(ratios):.2f} … {max(ratios):.2f})  {verdict:16}  {note}\n")
     _screen.flush()
     return kept
-
-
-def seconds(work: Callable[[], Any], times: int) -> float:
-    """For one, in the mean of so many."""
-    started = time.perf_counter()
-    for _ in range(times):
-        work()
-    return (time.perf_counter() - started) / times
 
 
 @contextmanager
@@ -95,13 +76,20 @@ def collector(url: str, breaker: Breaker | None = None) -> Collect:
 def warm_collect(url: str) -> bool:
     content = {"events": [event(str(n), timestamp="2021-08-09T14:09:20.859Z", text="x" * 300) for n in range(100)]}
     body = json.dumps(content).encode()
-    request, served = post(body), collector(url)
-    assert collect(request, context(), served)["statusCode"] == 202
-    ratios = []
-    for _ in range(ROUNDS):
-        bare = seconds(lambda: requests.post(f"{url}/ee/v2/collect", data=body, timeout=9), 40)
-        ratios.append(seconds(lambda: collect(request, context(), served), 40) / bare)
-    return report("warm collect / bare post", ratios, 2.0, f"100 events, {len(body) // 1000} KB, same sink")
+    request, served = warm.proxy_event(body), collector(url)
+
+    def serve() -> None:
+        assert collect(request, context(), served)["statusCode"] == 202
+
+    rounds = warm.measure(url, body, request, serve)
+    note = f"100 events, {len(body) // 1000} KB, same sink"
+    return all([
+        report("warm collect / bare post", [one.ours / one.bare for one in rounds], 1.25, note),
+        report("FastAPI + Mangum + httpx / bare post", [one.fastapi / one.bare for one in rounds], None, note),
+        report("Powertools resolver / bare post", [one.powertools / one.bare for one in rounds], None, note),
+        report("warm collect / FastAPI peer", [one.ours / one.fastapi for one in rounds], 1.0, note),
+        report("warm collect / Powertools peer", [one.ours / one.powertools for one in rounds], 1.0, note),
+    ])  # fmt: skip
 
 
 def open_breaker(url: str) -> bool:
@@ -138,64 +126,6 @@ def drain(url: str) -> bool:
     return report("redeliver a message / bare post", ratios, 2.0, f"{statistics.median(rates):,.0f} events a second")
 
 
-@contextmanager
-def tls_server(folder: Path) -> Iterator[str]:
-    """An address that says 200 to one request of a connection; its authority is trusted besides the usual ones."""
-    authority = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
-    bundle = folder / "bundle.pem"
-    bundle.write_bytes(Path(requests.certs.where()).read_bytes() + authority.cert_pem.bytes())
-    with (
-        patch("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(bundle)),
-        socket.create_server(("127.0.0.1", 0)) as listener,
-    ):
-
-        def serve() -> None:
-            while True:
-                connection, _ = listener.accept()
-                with tls.wrap_socket(connection, server_side=True) as secured:
-                    secured.recv(65536)
-                    secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-        threading.Thread(target=serve, daemon=True).start()
-        yield f"https://127.0.0.1:{listener.getsockname()[1]}"
-
-
-def tls_connections() -> bool:
-    """What a burst opens at once; each reading the bundle of authorities is how requests does it."""
-
-    def ask() -> Answer:
-        return Http(Timeouts(2, 9)).request("GET", url, within=9, headers={})
-
-    def ask_anew() -> Answer:
-        connections.tls_context.cache_clear()
-        return ask()
-
-    with tempfile.TemporaryDirectory() as folder, tls_server(Path(folder)) as url:
-        ask()
-        ratios = [seconds(ask, 8) / seconds(ask_anew, 8) for _ in range(ROUNDS)]
-    return report("TLS connection / with its own bundle", ratios, 0.5, "a request and its answer included")
-
-
-def cold_import() -> bool:
-    base = "import boto3, requests; from aws_lambda_powertools import Logger, Metrics"
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    environment["PYTHONPATH"] = os.pathsep.join([str(PROJECT), str(PROJECT / "layers/shared")])
-
-    def importing(statement: str) -> float:
-        code = f"import time; t = time.perf_counter(); {statement}; print(time.perf_counter() - t)"
-        printed = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-        ).stdout
-        return float(printed)
-
-    for statement in (base, "import functions.collect.app"):
-        importing(statement)  # so that both find their byte code
-    ratios = [importing("import functions.collect.app") / importing(base) for _ in range(ROUNDS)]
-    return report("cold import / its libraries", ratios, 1.05, "boto3, requests, Logger, Metrics")
-
-
 def packing() -> bool:
     ratios = []
     for seed in range(ROUNDS):
@@ -220,7 +150,11 @@ def memory(url: str) -> bool:
 def main() -> int:
     with sink() as url:
         kept = [warm_collect(url), open_breaker(url), drain(url), memory(url)]
-    kept += [tls_connections(), cold_import(), packing()]
+    kept += [
+        report("TLS connection / with its own bundle", tls.measure(), 0.5, "a request and its answer included"),
+        report("cold import / its libraries", cold.measure(), 1.05, "boto3, requests, Logger, Metrics"),
+        packing(),
+    ]
     return 0 if all(kept) else 1
 
 
