@@ -42,7 +42,7 @@ check: $(SETUP) ## what takes seconds: ruff, mypy, unit and contract tests
 	@$(RUN) pytest $(UNIT_AND_CONTRACT)
 
 fuzz: $(SETUP) ## hostile input, far more than in the tests, for the parsers and the deployed stack
-	@FUZZ_EXAMPLES=3000 $(RUN) pytest tests/unit/test_hostile_input.py tests/stack/test_fuzz.py --timeout 3600
+	@FUZZ_EXAMPLES=3000 $(RUN) pytest tests/unit/test_hostile_input.py tests/integration/test_unchanged.py tests/stack/test_fuzz.py --timeout 3600
 
 bench: $(SETUP) .venv-peers/.synced ## what serving costs, as ratios
 	@PYTHONPATH=.:layers/shared $(RUN) benchmarks

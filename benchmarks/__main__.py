@@ -35,6 +35,7 @@ from relay.adapters.ims import Ims
 from relay.authorize import Authorizer
 from relay.collect import Collect
 from relay.core.breaker import Breaker
+from relay.core.envelope import FRAME_BYTES, Envelope
 from relay.core.events import MAX_REQUEST_BYTES, Event
 from relay.core.message import Message, write_message
 from relay.core.packing import pack
@@ -110,7 +111,7 @@ def drain(url: str) -> bool:
     events = tuple(Event(index, body) for index in range(100))
     record = {
         "messageId": "m", "receiptHandle": "r", "eventSource": "aws:sqs", "messageAttributes": {},
-        "body": write_message(Message("d", "r", time.time(), events, 1, 0)),
+        "body": write_message(Message(Envelope("d"), "r", "s", time.time(), events, 1, 0)),
         "attributes": {"ApproximateReceiveCount": "1"},
     }  # fmt: skip
     batch = {"Records": [record] * 10}
@@ -131,7 +132,7 @@ def packing() -> bool:
     for seed in range(ROUNDS):
         chance = random.Random(seed)  # noqa: S311
         sizes = [min(60_000, int(chance.lognormvariate(6.5, 1.2)) + 50) for _ in range(3_000)]
-        groups = list(pack(Event(index, b"x" * size) for index, size in enumerate(sizes)))
+        groups = list(pack((Event(index, b"x" * size) for index, size in enumerate(sizes)), FRAME_BYTES))
         ratios.append(len(groups) / math.ceil(sum(sizes) / MAX_REQUEST_BYTES))
     return report("Edge requests / bytes over 64,000", ratios, 1.1, "3,000 events, median 0.7 KB, up to 60 KB")
 

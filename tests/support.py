@@ -13,6 +13,7 @@ from samcli.yamlhelper import yaml_parse
 
 from local.process import wait_until
 from relay.core.authorization import Authorization, Credentials, Token
+from relay.core.envelope import Envelope
 from relay.core.verdict import Answer
 from relay.errors import AdobeError
 
@@ -45,7 +46,12 @@ def ids(events: Iterable[dict[str, Any]]) -> set[str]:
 
 
 def post(
-    content: Any, *, query: dict[str, str] | None = None, headers: dict[str, str] | None = None, in_base64: bool = False
+    content: Any,
+    *,
+    query: dict[str, str] | None = None,
+    headers: dict[str, str] | None = None,
+    in_base64: bool = False,
+    hint: str | None = None,
 ) -> dict[str, Any]:
     """A proxy integration event; `content` is JSON, or bytes or text that are sent as they are."""
     body = content if isinstance(content, str | bytes) else json.dumps(content)
@@ -55,6 +61,7 @@ def post(
         "httpMethod": "POST",
         "headers": {"Content-Type": "application/json", **(headers or {})},
         "queryStringParameters": {"dataStreamId": DATASTREAM} if query is None else query,
+        "pathParameters": None if hint is None else {"hint": hint},
         "body": body,
         "isBase64Encoded": in_base64,
     }
@@ -112,11 +119,9 @@ class FakeEdge:
     sent: list[dict[str, Any]] = field(default_factory=list)
 
     def collect(
-        self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
     ) -> Answer:
-        self.sent.append(
-            {"datastream_id": datastream_id, "request_id": request_id, "body": body, "token": authorization.token}
-        )
+        self.sent.append({"envelope": envelope, "request_id": request_id, "body": body, "token": authorization.token})
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, AdobeError):
             raise answer
@@ -125,6 +130,12 @@ class FakeEdge:
     def event_ids(self) -> set[str]:
         """Of the last request."""
         return ids(json.loads(self.sent[-1]["body"])["events"])
+
+
+def spooled_events(text: str) -> list[dict[str, Any]]:
+    """The events of a message of the spool, of either version."""
+    content = json.loads(text)
+    return [event for parcel in content.get("parcels", [content]) for event in parcel["events"]]
 
 
 def edge(*answers: Answer | AdobeError | int) -> FakeEdge:
@@ -156,7 +167,7 @@ class FakeQueue:
         self.put_back_seconds.update(seconds_by_receipt)
 
     def event_ids(self) -> set[str]:
-        return {found for text in self.texts for found in ids(json.loads(text)["events"])}
+        return {found for text in self.texts for found in ids(spooled_events(text))}
 
 
 @dataclass
@@ -273,6 +284,10 @@ class SandboxClient:
 
     def ingestions(self) -> Any:
         return self._call("GET", "/ingestions").json()
+
+    def edge(self, *, uuid_request_ids: bool) -> None:
+        """Whether Edge refuses request ids that are no UUID; until the next reset."""
+        self._call("PUT", "/edge", {"uuidRequestIds": uuid_request_ids})
 
     def collected(self) -> list[dict[str, Any]]:
         return self._call("GET", "/collected").json()

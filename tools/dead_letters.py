@@ -42,7 +42,9 @@ class DeadLetter:
     def events(self) -> int:
         """0 when the text is not a message of ours."""
         try:
-            return len(json.loads(self.text)["events"])
+            content = json.loads(self.text)
+            parcels = [content] if content["version"] == 1 else content["parcels"]
+            return sum(len(parcel["events"]) for parcel in parcels)
         except (ValueError, KeyError, TypeError, RecursionError):
             return 0
 
@@ -111,9 +113,9 @@ def list_letters(letters: list[DeadLetter], say: Callable[[str], None]) -> None:
     say("events  reason, code, datastream")
     for group, events in groups.most_common():
         say(f"{events:6}  {', '.join(group)}")
-    say("\nmessage id, events, request id, accepted, attempts, what Adobe said")
+    say("\nmessage id, events, request id, sent as, accepted, attempts, what Adobe said")
     for letter in letters:
-        names = ("requestId", "firstAcceptedAt", "attempts", "detail")
+        names = ("requestId", "sentAs", "firstAcceptedAt", "attempts", "detail")
         say("  ".join([letter.message_id, str(letter.events), *(letter.attributes.get(name, "-") for name in names)]))
 
 
@@ -190,7 +192,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tools.dead_letters", description=_DESCRIPTION)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="what is there, by reason, code and datastream")
-    show = commands.add_parser("show", help="one message, whole; it holds events, so mind who looks")
+    show = commands.add_parser(
+        "show", help="one message, whole; it holds events, identities and visitor headers, so mind who looks"
+    )
     show.add_argument("message_id")
     again = commands.add_parser("replay", help="send back all, or what the filters leave")
     again.add_argument("--rate", type=_rate, default=10.0, help="messages a second (10)")

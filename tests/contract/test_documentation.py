@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.adapters.http import USER_AGENT
 from tests.support import PROJECT, template
 
 README = (PROJECT / "README.md").read_text()
@@ -21,6 +22,7 @@ COMMANDS = {
     "sam build": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "sam deploy --guided": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "curl": "tests/stack/test_collect.py::test_the_readmes_curl_command_works",
+    "curl …/ee/or2": "tests/stack/test_unchanged.py::test_the_readmes_curl_command_with_everything_works",
     "curl …/ingest": "tests/stack/test_ingest_api.py::test_the_readmes_curl_commands_work",
     "aws stepfunctions": "tests/stack/test_operations.py::test_the_readmes_command_starts_an_execution",
     "python -m tools.dead_letters --help": "tests/stack/test_nothing_is_lost.py::test_a_dead_letter_is_replayed",
@@ -44,7 +46,7 @@ def test_every_command_of_the_readme_is_run_by_a_test_or_by_ci():
 def short(command: str) -> str:
     """The name under which COMMANDS has it."""
     if command.startswith("curl"):
-        return "curl …/ingest" if "/ingest" in command else "curl"
+        return next((f"curl …{path}" for path in ("/ingest", "/ee/or2") if path in command), "curl")
     names = ("aws stepfunctions", "openapi-python-client generate", "sam remote invoke")
     return next((name for name in names if command.startswith(name)), command)
 
@@ -100,6 +102,13 @@ def test_the_layer_carries_no_boto3():
     assert not re.search("boto", (PROJECT / "layers/shared/requirements.txt").read_text())
 
 
+def test_the_relay_names_itself_with_its_version():
+    """In User-Agent, where no visitor has one."""
+    version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert f"adobe-relay/{version}" == USER_AGENT
+
+
 def test_the_changelog_has_the_version():
     """Of pyproject.toml."""
     version = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["version"]
@@ -128,7 +137,7 @@ def test_every_promise_names_tests_that_exist():
     """A sentence without a proof is an advertisement."""
     promises = (PROJECT / "docs/promises.md").read_text().split("\n## ")[1:]
 
-    assert [promise.split(".")[0] for promise in promises] == [str(number) for number in range(1, 9)]
+    assert [promise.split(".")[0] for promise in promises] == [str(number) for number in range(1, 10)]
     for promise in promises:
         named = re.findall(r"^\* `(tests/\S+)::(\w+)`$", promise, re.MULTILINE)
         assert named, promise.splitlines()[0]

@@ -139,6 +139,11 @@ def references(node: Any) -> list[Any]:
     return [found for value in node for found in references(value)] if isinstance(node, list) else []
 
 
+def test_an_update_replaces_the_reader_of_messages_before_their_writer():
+    """Or the former redeliver function would meet messages that it cannot read."""
+    assert TEMPLATE["Resources"]["CollectFunction"]["DependsOn"] == "RedeliverFunction"
+
+
 @pytest.mark.parametrize("name", ["Spool", "DeadLetters", "ScheduleDeadLetters"])
 def test_queues_are_encrypted_and_keep_fourteen_days(name: str):
     """As long as SQS keeps anything."""

@@ -15,7 +15,7 @@ import trustme
 
 from local.process import choose_port
 from relay.adapters.connections import IDLE_SECONDS
-from relay.adapters.http import MAX_ANSWER_BYTES, UNREAD, Http, Timeouts
+from relay.adapters.http import MAX_ANSWER_BYTES, UNREAD, USER_AGENT, Http, Timeouts
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 from tests.support import Clock
 
@@ -203,6 +203,36 @@ def test_nothing_was_sent_where_there_was_no_connection(url: str, error: type[Ad
     """Unreachable or SetupError: nothing can have been taken."""
     with pytest.raises(error):
         get(url.format(free=choose_port("UNSET")))
+
+
+@pytest.mark.parametrize("value", ["a\nX-Injected: b", "a\r\nb", " a"])
+def test_a_header_that_would_be_another_one_is_never_sent(value: str):
+    """Nothing was sent, so nothing is in doubt."""
+    with pytest.raises(SetupError, match="header"):
+        Http(QUICK).request("GET", "http://127.0.0.1:1", within=1, headers={"User-Agent": value})
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({}, USER_AGENT.encode(), id="the relay's own"),
+        pytest.param({"User-Agent": "Visitor/1"}, b"Visitor/1", id="a visitor's"),
+        pytest.param({"User-Agent": "Ünicode/漢"}, "Ünicode/漢".encode(), id="in another alphabet"),
+        pytest.param({"User-Agent": "@@@SKIP_HEADER@@@"}, b"@@@SKIP_HEADER@@@", id="what urllib3 takes for an order"),
+    ],
+)
+def test_every_request_says_who_sends_it(headers: dict[str, str], expected: bytes):
+    """The visitor, if there is one; else the relay, with its version."""
+    received: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        received.append(read_request(connection))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with server(serve) as url:
+        Http(QUICK).request("GET", url, within=5, headers=headers)
+
+    assert b"User-Agent: " + expected + b"\r\n" in received[0]
 
 
 def test_an_untrusted_certificate_is_a_matter_of_setup():

@@ -32,8 +32,9 @@ class Server:
         return {"statusCode": 202, "body": str(self.served)}
 
 
-def request(name: str = "a", key: str = "k", datastream: str = "d") -> HttpRequest:
-    return read_http_request(post(batch(name), query={"datastreamId": datastream}, headers={"x-api-key": key}))
+def request(name: str = "a", key: str = "k", datastream: str = "d", hint: str | None = None) -> HttpRequest:
+    query, headers = {"datastreamId": datastream}, {"x-api-key": key}
+    return read_http_request(post(batch(name), query=query, headers=headers, hint=hint))
 
 
 def test_the_same_request_is_served_once(idempotency: Idempotency):
@@ -52,6 +53,7 @@ def test_the_same_request_is_served_once(idempotency: Idempotency):
         pytest.param(request(), "r2", id="another id"),
         pytest.param(request(key="another"), "r", id="another caller"),
         pytest.param(request(datastream="another"), "r", id="another datastream"),
+        pytest.param(request(hint="or2"), "r", id="another location"),
     ],
 )
 def test_what_only_looks_alike_is_served(idempotency: Idempotency, other: HttpRequest, request_id: str):

@@ -24,12 +24,13 @@ from relay.accept import Acceptor
 from relay.authorize import Authorizer
 from relay.collect import Collect
 from relay.core.authorization import Authorization, Credentials, Token
+from relay.core.envelope import Envelope
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, SetupError, Unreachable
 from relay.forward import Forwarder
 from relay.idempotency import Idempotency
 from relay.redeliver import Redeliverer
-from tests.support import Clock, FakeCredentials, context, event, ids, post, problem
+from tests.support import Clock, FakeCredentials, context, event, ids, post, problem, spooled_events
 
 # A killed function has nothing to publish; here its decorators still run.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -203,7 +204,7 @@ class PlayedEdge:
     world: World
 
     def collect(
-        self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
     ) -> Answer:
         events = json.loads(body)["events"]
         fault = self.world.fault("edge")
@@ -261,7 +262,7 @@ class PlayedTable(BasePersistenceLayer):
 
 
 def _ids(text: str) -> set[str]:
-    return ids(json.loads(text)["events"])
+    return ids(spooled_events(text))
 
 
 @dataclass

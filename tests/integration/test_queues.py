@@ -98,6 +98,32 @@ def queue_of(sqs: PartialSqs) -> Queue:
     return queue
 
 
+def test_a_call_is_no_larger_than_sqs_takes():
+    """Counted in bytes: a message may be in any alphabet."""
+    sqs = PartialSqs({})
+    sizes: list[int] = []
+    send = sqs.send_message_batch
+
+    def counting(QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        sizes.append(sum(len(entry["MessageBody"].encode()) for entry in Entries))
+        return send(QueueUrl, Entries)
+
+    sqs.send_message_batch = counting  # type: ignore[method-assign]
+    texts = ["漢" * 40_000] * 15
+
+    assert queue_of(sqs).put(texts) == set()
+    assert sqs.stored == texts
+    assert max(sizes) <= 1_048_576
+
+
+def test_messages_in_any_alphabet_come_back(url: str):
+    """Every character that the relay puts into a message."""
+    text = "é 漢 😀 \u007f \u0085 \ue000 \U0010ffff"
+
+    assert Queue(url).put([text]) == set()
+    assert bodies(receive(url)) == {text}
+
+
 def test_entries_that_failed_are_tried_again_alone():
     """The others are stored once."""
     sqs = PartialSqs({"1": 1, "2": 2})

@@ -1,9 +1,11 @@
 """The deployed template, once for all stack tests, and a sandbox that is as good as new for every one of them."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ import requests
 
 from local.process import wait_until
 from local.queues import waiting
-from local.stack import Stack, client
+from local.stack import Stack, client, client_environment
 from local.stack import stack as deployed
 from tests.openapi import check
 from tests.stack.ingestions import Workflow
@@ -31,9 +33,9 @@ class Relay:
     stack: Stack
 
     def post(
-        self, content: Any = None, *, query: str | None = None, dying: bool = False, **headers: str
+        self, content: Any = None, *, query: str | None = None, dying: bool = False, hint: str = "", **headers: str
     ) -> requests.Response:
-        """POST /ee/v2/collect; `content` is JSON, or bytes that are sent as they are.
+        """POST /ee/v2/collect, with a location hint if there is one; `content` is JSON, or bytes sent as they are.
 
         When the function may be `dying`, the answer can be the emulator's own 502, where AWS has DEFAULT_5XX.
         """
@@ -41,7 +43,8 @@ class Relay:
         body = {"data": content} if isinstance(content, bytes) else {"json": content}
         sent = {"x-api-key": self.stack.api_key, "Content-Type": "application/json"}
         sent |= {name.replace("_", "-"): value for name, value in headers.items()}
-        answer = requests.post(f"{self.stack.api_url}/ee/v2/collect?{query}", headers=sent, timeout=40, **body)
+        path = f"/ee/{hint}/v2/collect" if hint else "/ee/v2/collect"
+        answer = requests.post(f"{self.stack.api_url}{path}?{query}", headers=sent, timeout=40, **body)
         return answer if dying and answer.status_code == 502 else check(answer, self.stack.api_url)
 
 
@@ -91,6 +94,25 @@ def kill(stack: Stack, function: str) -> None:
             is_worker = parent == stack.servers[-1].pid
             if is_worker and f"AWS_LAMBDA_FUNCTION_NAME=relay-{function}" in (process / "environ").read_text():
                 os.kill(int(process.name), signal.SIGKILL)
+
+
+def readme_block(text: str) -> str:
+    """The first of the README's blocks of commands that holds the text."""
+    blocks = re.findall(r"```sh\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)
+    return next(block for block in blocks if text in block)
+
+
+def shell(command: str, **environment: str) -> str:
+    """What it prints."""
+    environment = os.environ | environment
+    return subprocess.run(["bash", "-euc", command], env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def dead_letters(stack: Stack, *arguments: str) -> str:
+    """What the command prints."""
+    environment = client_environment(stack.aws_endpoint_url, stack.logs) | {"STACK_NAME": "relay"}
+    command = [sys.executable, "-m", "tools.dead_letters", *arguments]
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 def running_executions(stack: Stack) -> list[str]:

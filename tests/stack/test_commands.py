@@ -15,6 +15,7 @@ import requests
 
 from local.process import choose_port, running, wait_until
 from local.stack import Stack, client, client_environment
+from tests.stack.conftest import readme_block, shell
 from tests.support import PROJECT, SandboxClient, batch, ids, template
 
 
@@ -98,10 +99,6 @@ def commands(printed: list[str], start: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip().startswith(start)]
 
 
-def shell(command: str) -> str:
-    return subprocess.run(["bash", "-euc", command], capture_output=True, text=True, check=True).stdout
-
-
 def test_make_start_can_use_other_servers_and_credentials(checkout: Path, tmp_path: Path):
     """EDGE_URL, IMS_URL, CAMPAIGN_URL and ADOBE_CREDENTIALS: a real organisation, for example."""
     credentials = tmp_path / "credentials.json"
@@ -176,7 +173,7 @@ def test_a_deployment_that_fails_is_one_clear_sentence(checkout: Path):
 
 def test_the_readmes_two_commands_deploy(checkout: Path, stack: Stack):
     """`sam build` and `sam deploy --guided`, with an answer only to what has no default."""
-    block = next(block for block in readme_blocks() if "sam deploy --guided" in block)
+    block = readme_block("sam deploy --guided")
     environment = client_environment(stack.aws_endpoint_url, checkout)
     environment["PATH"] = f"{PROJECT}/.venv/bin:{environment['PATH']}"
 
@@ -205,7 +202,3 @@ def guided_answers() -> list[str]:
         *confirm_roles_rollback_save_file_environment,
         *deploy_this_changeset,
     ]
-
-
-def readme_blocks() -> list[str]:
-    return re.findall(r"```sh\n(.*?)```", (PROJECT / "README.md").read_text(), re.DOTALL)

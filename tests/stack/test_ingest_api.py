@@ -1,9 +1,6 @@
 """POST and GET …/ingest through the deployed template, in Campaign's own form."""
 
 import json
-import os
-import re
-import subprocess
 from typing import Any
 
 import pytest
@@ -11,28 +8,22 @@ import requests
 
 from local.process import wait_until
 from local.stack import Stack, client
-from tests.stack.ingestions import EXPIRED, POST_CASES, README, Workflow, new_mapping, rows
+from tests.stack.conftest import readme_block, shell
+from tests.stack.ingestions import EXPIRED, POST_CASES, Workflow, new_mapping, rows
 from tests.support import SandboxClient
 
 
 def test_the_readmes_curl_commands_work(stack: Stack, workflow: Workflow, sandbox: SandboxClient):
     """As they are printed there, with the id that POST has answered."""
-    block = next(block for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL) if "/ingest" in block)
-    post, get = block.splitlines()
+    post, get = readme_block("/ingest").splitlines()
     environment = {"API_URL": stack.api_url, "API_KEY": stack.api_key, "ORGANIZATION": stack.organization}
 
-    posted = shell(post, environment)
+    posted = shell(post, **environment)
     request_id = json.loads(posted.splitlines()[-1])["requestId"]
-    got = shell(get.replace("3520", str(request_id)), environment)
+    got = shell(get.replace("3520", str(request_id)), **environment)
 
     assert [answer.splitlines()[0].split()[1] for answer in (posted, got)] == ["200", "200"]
     workflow.end(workflow.arn(f"42-{request_id}"))
-
-
-def shell(command: str, environment: dict[str, str]) -> str:
-    """What it prints."""
-    environment = os.environ | environment
-    return subprocess.run(["bash", "-euc", command], env=environment, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.parametrize("name", POST_CASES)

@@ -1,6 +1,5 @@
 """Nothing is lost: the deployed stack under load, in an outage, and with its processes killed."""
 
-import subprocess
 import sys
 import threading
 import time
@@ -10,9 +9,9 @@ import pytest
 
 from local.process import wait_until
 from local.queues import messages
-from local.stack import Stack, client_environment
-from tests.stack.conftest import Relay, kill
-from tests.support import PROJECT, SandboxClient, batch, ids
+from local.stack import Stack
+from tests.stack.conftest import Relay, dead_letters, kill
+from tests.support import SandboxClient, batch, ids
 
 EVENTS, BATCH = 20_000, 100
 
@@ -83,13 +82,6 @@ def test_a_redeliver_function_that_is_killed_while_it_sends(relay: Relay, sandbo
     assert accepted.status_code == 202
     wait_until(lambda: sandbox.count() == 1, "the event is missing", 240)
     assert ids(sandbox.events()) == {"a"}
-
-
-def dead_letters(stack: Stack, *arguments: str) -> str:
-    """What the command prints."""
-    environment = client_environment(stack.aws_endpoint_url, stack.logs) | {"STACK_NAME": "relay"}
-    command = [sys.executable, "-m", "tools.dead_letters", *arguments]
-    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=True).stdout
 
 
 @pytest.mark.usefixtures("new_collect")

@@ -22,12 +22,26 @@ from tests.support import SandboxClient, event
 IDENTITY = f"canary-{uuid.uuid4()}@example.com"
 PAYLOAD = f"canary-{uuid.uuid4()}"
 INFO = f"canary-{uuid.uuid4()}"
+MEMBER, PARAMETER, ADDRESS, TOKEN = (f"canary-{uuid.uuid4()}" for _ in range(4))  # of the visitor, of its session
 EDGE_ERROR = "https://ns.adobe.com/aep/errors/EXEG-"
 
 
 def canaries(mark: str = "") -> dict[str, Any]:
     """Two events, the first of which has a text by which a fault can know the request."""
     return {"events": [event(IDENTITY, data={"note": PAYLOAD, "mark": mark}), event(f"{IDENTITY}2", text=PAYLOAD)]}
+
+
+def send(relay: Relay, mark: str = "", request_id: str = "") -> requests.Response:
+    """The canaries, with a visitor's headers and all else that a request may have besides its events."""
+    return relay.post(
+        canaries(mark) | {"meta": {"note": MEMBER}, MEMBER: [MEMBER]},
+        query=f"datastreamId=d&adobeAepValidationToken={TOKEN}&{PARAMETER}={PARAMETER}{request_id}",
+        hint="or2",
+        X_Forwarded_For=ADDRESS,
+        User_Agent=ADDRESS,
+        x_adobe_aep_validation_token=TOKEN,
+        Cookie=TOKEN,
+    )
 
 
 def faults() -> Iterator[dict[str, Any]]:
@@ -93,12 +107,12 @@ def test_nothing_secret_or_personal_is_written_anywhere(
     stack: Stack, relay: Relay, sandbox: SandboxClient, told: list[str]
 ):
     """Logs, metrics, error answers, histories, events, messages; after a run through every error path."""
-    relay.post(canaries(), query="datastreamId=d&requestId=canaries")
+    send(relay, request_id="&requestId=canaries")
     quoting: list[requests.Response] = []
     for number, fault in enumerate(faults()):
         mark = f"collected {number}."  # others are being redelivered meanwhile
         sandbox.fault(**fault, contains=mark, times=1)
-        quoting.append(relay.post(canaries(mark)))
+        quoting.append(send(relay, mark))
         sandbox.end_faults()
     redeliver(sandbox, relay)
     answers = [*refusals(relay), *ims_refusals(sandbox, relay), *ingest(stack, sandbox)]
@@ -111,13 +125,13 @@ def test_nothing_secret_or_personal_is_written_anywhere(
     found = {
         (where.partition(": ")[0], canary)
         for where, text in [*wrote, *written(stack, told)]
-        for canary in [*secrets, IDENTITY, PAYLOAD, INFO]
+        for canary in [*secrets, IDENTITY, PAYLOAD, INFO, MEMBER, PARAMETER, ADDRESS, TOKEN]
         if canary in text
     }
     client("sqs", stack.aws_endpoint_url).purge_queue(QueueUrl=stack.spool_url)  # it would take minutes to drain
     assert len(tokens) > 1
-    assert {202, 207, 400} <= {answer.status_code for answer in quoting} <= {202, 207, 400, 408, 422}
-    assert {200, 202, 400, 403, 404} == {answer.status_code for answer in answers}
+    assert {202, 207, 400} <= {answer.status_code for answer in quoting} <= {202, 207, 400, 404, 408, 422}
+    assert {200, 202, 400, 403, 404, 413} == {answer.status_code for answer in answers}
     # Edge's words about a client's own event go back to that client and stay with its dead letter; Campaign's `info`
     # goes to whoever started the ingestion, and to operators: where they belong.
     assert found == {
@@ -143,7 +157,7 @@ def redeliver(sandbox: SandboxClient, relay: Relay) -> None:
         mark = f"redelivered {number}."
         sandbox.fault(on="collect", contains=mark, status=503, times=1)  # the collect function puts it on the spool
         sandbox.fault(on="collect", contains=mark, **kind, times=1)
-        relay.post(canaries(mark))
+        send(relay, mark)
         wait_until(lambda: not any(fault["times"] for fault in sandbox.faults()), "the spool is not tried", 60)
         sandbox.end_faults()
 
@@ -153,6 +167,11 @@ def refusals(relay: Relay) -> Iterator[requests.Response]:
     for content in (f'{{"events": ["{IDENTITY}",', json.dumps({IDENTITY: PAYLOAD}), json.dumps({"events": [IDENTITY]})):
         yield relay.post(content.encode())
     yield relay.post(canaries(), x_api_key=PAYLOAD)
+    yield relay.post(canaries() | {"meta": MEMBER})
+    yield relay.post(canaries() | {MEMBER: MEMBER * 2_000})
+    yield relay.post(canaries(), Forwarded=ADDRESS * 250)
+    yield relay.post(canaries(), query=f"datastreamId=d&long={PARAMETER * 120}")
+    yield relay.post(canaries(), hint=f"{ADDRESS}")
     yield relay.post(canaries(), query=f"datastreamId=d&requestId={PAYLOAD} x")
     yield relay.post({"events": [{"xdm": {"identityMap": IDENTITY}}]}, query="datastreamId=d&requestId=refused")
 
@@ -164,7 +183,7 @@ def ims_refusals(sandbox: SandboxClient, relay: Relay) -> Iterator[requests.Resp
         sandbox.tokens(expire=True)
         sandbox.fault(on="token", status=400, body=body, times=1)
         while sandbox.faults()[0]["times"]:
-            yield relay.post(canaries())
+            yield send(relay)
         sandbox.end_faults()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from relay.batch import MAX_REJECTIONS, Batch, describe, read_batch
-from relay.core.events import Rejection
+from relay.core.events import MAX_REQUEST_BYTES, Rejection
 from relay.core.problem import Problem
 from relay.errors import InvalidRequest
 from relay.http_request import MAX_BODY_BYTES, read_http_request
@@ -27,7 +27,7 @@ def refusal(request: dict[str, Any], allowed: frozenset[str] = frozenset()) -> P
 @pytest.mark.parametrize("name", ["dataStreamId", "datastreamId", "DATASTREAMID"])
 def test_both_spellings_of_the_datastream_are_taken(name: str):
     """Adobe's documentation has had two; whether case matters is open."""
-    assert read(post(batch("a"), query={name: DATASTREAM})).datastream_id == DATASTREAM
+    assert read(post(batch("a"), query={name: DATASTREAM})).envelope.datastream_id == DATASTREAM
 
 
 @pytest.mark.parametrize(
@@ -62,6 +62,13 @@ def test_silent_is_a_boolean(silent: str, expected: bool):
         pytest.param(json.dumps(batch("a")).encode("utf-16"), "0101-400", id="UTF-16"),
         pytest.param(json.dumps(batch("a")).encode("utf-32-le"), "0101-400", id="UTF-32"),
         pytest.param('{"events": ["\\ud800"]}', "0102-400", id="lone surrogate"),
+        pytest.param('{"events": [{}], "events": [{}]}', "0102-400", id="events twice"),
+        pytest.param('{"events": [{}]} x', "0101-400", id="something after it"),
+        pytest.param('{"events": [{}], "meta": }', "0101-400", id="a member that is not JSON"),
+        pytest.param('{"events": [{}], "meta": []}', "0102-400", id="meta an array"),
+        pytest.param('{"meta": null, "events": [{}]}', "0102-400", id="meta null"),
+        pytest.param('{"query": "x", "events": [{}]}', "0102-400", id="query a text"),
+        pytest.param('{"new": "\ud800", "events": [{}]}', "0101-400", id="not Unicode"),
     ],
 )
 def test_a_request_of_which_nothing_can_be_forwarded_is_refused(content: str | bytes, code: str):
@@ -70,6 +77,77 @@ def test_a_request_of_which_nothing_can_be_forwarded_is_refused(content: str | b
 
     assert problem.type[-8:] == code
     assert problem.status == int(code[-3:])
+
+
+@pytest.mark.parametrize("member", ["meta", "query"])
+def test_a_member_of_the_wrong_type_is_named(member: str):
+    """So that its sender finds it."""
+    assert member in refusal(post(batch("a") | {member: 5})).detail
+
+
+@pytest.mark.parametrize(
+    ("body", "members"),
+    [
+        pytest.param('{"events": [%s]}', b"", id="none"),
+        pytest.param('{"meta": {"a": 1.50}, "events": [%s]}', b'"meta":{"a":1.50}', id="before events"),
+        pytest.param('{"events": [%s], "query" : {"b":"\\u00e9 "}}', b'"query":{"b":"\\u00e9 "}', id="after events"),
+        pytest.param('{"new": null,"events": [%s], "é": [1E2]}', '"new":null,"é":[1E2]'.encode(), id="unknown ones"),
+        pytest.param('{"n\\u0065w": 1, "new": 2, "events": [%s]}', b'"n\\u0065w":1,"new":2', id="one name twice"),
+        pytest.param('{"ev\\u0065nts": [%s]}', b"", id="events in escapes"),
+    ],
+)
+def test_members_beside_events_are_kept_as_they_were_written(body: str, members: bytes):
+    """Also those that nobody knows yet; only insignificant white space goes."""
+    found = read(post((body % json.dumps(event("a"))).encode()))
+
+    assert found.envelope.members == members
+    assert len(found.events) == 1
+
+
+def test_members_that_leave_no_room_are_the_cause_of_the_refusal():
+    """0112: of the request, when no event at all could go with them."""
+    problem = refusal(post(batch("a") | {"meta": {"x": "y" * MAX_REQUEST_BYTES}}))
+
+    assert problem.type[-8:] == "0112-413"
+    assert "members beside events" in problem.detail
+
+
+def test_members_that_leave_too_little_room_for_an_event_refuse_that_event():
+    """And no other."""
+    large = event("a", text="x" * 30_000)
+
+    found = read(post({"events": [large, event("b")], "meta": {"x": "y" * 40_000}}))
+
+    assert [item.index for item in found.events] == [1]
+    assert [(item.index, item.problem.type[-8:]) for item in found.rejections] == [(0, "0112-413")]
+    assert "members beside events" in found.rejections[0].problem.detail
+
+
+def test_members_that_would_go_with_thousands_of_requests_are_refused():
+    """Small events beside members of nearly a request: each would be a request of its own, and a message of 64 KB."""
+    members = {"meta": {"x": "y" * 63_500}}
+
+    problem = refusal(post({"events": [event(str(n)) for n in range(1_000)], **members}))
+
+    assert problem.type[-8:] == "0112-413"
+    assert "requests to Edge that each carry them" in problem.detail
+    assert len(read(post({"events": [event(str(n)) for n in range(100)], **members})).events) == 100
+
+
+def test_a_datastream_is_allowed_by_the_name_that_is_sent():
+    """Whatever else API Gateway says of the query."""
+    request = post(batch("a"), query={"datastreamId": "d"}) | {"multiValueQueryStringParameters": {"x": ["y"]}}
+
+    assert refusal(request, frozenset({"another"})).status == 403
+
+
+@pytest.mark.parametrize(
+    "query", [{"datastreamId": "d", "configId": "e"}, {"datastreamId": "d", "dataStreamId": "e"}], ids=str
+)
+def test_a_request_that_names_two_datastreams_is_refused(query: dict[str, str]):
+    """One of them would be dropped silently; and an allowed one must not smuggle in another."""
+    assert refusal(post(batch("a"), query=query)).type[-8:] == "0003-400"
+    assert refusal(post(batch("a"), query=query), frozenset({"d"})).status == 403
 
 
 def test_a_missing_datastream_is_refused():
@@ -82,7 +160,7 @@ def test_a_datastream_that_is_not_allowed_is_refused():
     problem = refusal(post(batch("a")), frozenset({"another"}))
 
     assert (problem.status, problem.type) == (403, "urn:adobe-relay:datastream-not-allowed")
-    assert read(post(batch("a")), frozenset({DATASTREAM})).datastream_id == DATASTREAM
+    assert read(post(batch("a")), frozenset({DATASTREAM})).envelope.datastream_id == DATASTREAM
 
 
 def test_invalid_events_are_set_apart_and_keep_their_index():

@@ -10,6 +10,9 @@ import pytest
 from functions.collect.app import handler
 from relay.accept import Acceptor
 from relay.collect import Collect
+from relay.core.envelope import Envelope
+from relay.core.message import read_message
+from relay.core.request_id import part_id
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 from relay.forward import Forwarder
@@ -137,6 +140,67 @@ def test_a_refusal_of_edge_is_passed_on(code: str, status: int):
     assert (content["type"][-8:], content["detail"]) == (code, "d. No event of this request was accepted.")
     assert headers["Content-Type"] == "application/problem+json"
     assert "Retry-After" not in headers
+
+
+def test_an_override_that_edge_refuses_is_reported_at_once_with_its_reasons():
+    """Once, however many requests the events took."""
+    report = {"errors": ["meta.configOverrides.com_adobe_analytics must be an object"]}
+    refusal = Answer(400, {}, problem("0113-400", detail="d.", report=report))
+    large = {"events": [event(str(n), text="x" * 40_000) for n in range(3)], "meta": {"configOverrides": {}}}
+    spool = FakeQueue()
+
+    status, _, content = answer(post(large), edge(refusal), spool)
+
+    assert (status, content["type"][-8:], content["report"]["errors"]) == (400, "0113-400", report["errors"])
+    assert spool.texts == []
+
+
+def test_what_belongs_to_the_request_goes_with_every_request_to_edge():
+    """Members, parameters, visitor headers and hint, however many requests the events take."""
+    content = {"events": [event(str(n), text="x" * 40_000) for n in range(3)], "meta": {"a": 1}, "new": []}
+    query = {"datastreamId": "d", "token": "t"}
+    fake = edge(202)
+
+    answer(post(content, query=query, headers={"User-Agent": "Visitor/1", "Cookie": "c"}, hint="or2"), fake)
+
+    envelope = Envelope("d", "or2", b'"meta":{"a":1},"new":[]', (("token", "t"),), (("User-Agent", "Visitor/1"),))
+    assert [sent["envelope"] for sent in fake.sent] == [envelope] * 3
+    assert all(json.loads(sent["body"])["meta"] == {"a": 1} for sent in fake.sent)
+    assert all(len(sent["body"]) <= 64_000 for sent in fake.sent)
+
+
+def test_what_belongs_to_the_request_is_spooled_with_its_events():
+    """With the places of the events in the client's array, and the ids of request and part."""
+    content = {"events": [{}, *(event(str(n), text="x" * 40_000) for n in range(2))], "meta": {"a": 1.50}}
+    spool = FakeQueue()
+
+    answer(post(content, query={"datastreamId": "d", "requestId": "mine"}, hint="or2"), edge(503), spool)
+
+    first, second = map(read_message, spool.texts)
+    assert first.envelope == second.envelope == Envelope("d", "or2", b'"meta":{"a":1.5}')
+    assert [[item.index for item in found.events] for found in (first, second)] == [[1], [2]]
+    assert {first.request_id, second.request_id} == {"mine"}
+    assert {first.sent_as, second.sent_as} == {part_id("mine", [1]), part_id("mine", [2])}
+
+
+def test_an_unknown_location_hint_is_the_clients_fault():
+    """Nothing is kept for a region that there is not."""
+    spool = FakeQueue()
+
+    status, _, content = answer(post(batch("a"), hint="zz9"), edge(404), spool)
+
+    assert (status, content["type"]) == (404, "urn:adobe-relay:no-such-location-hint")
+    assert spool.texts == []
+
+
+def test_a_404_that_asks_to_come_back_is_no_unknown_location_hint():
+    """Retry-After says that it will be found."""
+    spool = FakeQueue()
+
+    status, _, _ = answer(post(batch("a"), hint="or2"), edge(Answer(404, {"retry-after": "9"}, b"")), spool)
+
+    assert status == 202
+    assert spool.event_ids() == {"a"}
 
 
 def test_a_callers_fault_is_a_4xx_even_where_edge_says_500():
@@ -304,6 +368,10 @@ def test_parts_are_delivered_and_spooled_each_in_its_place():
         pytest.param(post(SEED, query={}), id="no datastream"),
         pytest.param(post(SEED, headers={"Content-Type": "text/html"}), id="content type"),
         pytest.param(post(SEED, query={"datastreamId": "d", "requestId": "a\r\nb"}), id="request id"),
+        pytest.param(post(SEED, hint=".."), id="location hint"),
+        pytest.param(post(SEED, headers={"User-Agent": "a\r\nb"}), id="header"),
+        pytest.param(post(SEED, query={"datastreamId": "d", "x": "y" * 5_000}), id="parameter"),
+        pytest.param(post(SEED | {"meta": []}), id="member"),
         pytest.param({}, id="an event of nothing"),
         pytest.param({"headers": None, "queryStringParameters": None, "body": None}, id="an event of nulls"),
     ],
@@ -322,7 +390,12 @@ def test_an_invalid_request_is_answered_with_a_problem_and_not_forwarded(request
 
 
 def test_nothing_of_the_client_reaches_the_log(logged: io.StringIO):
-    """Bodies, identities and what Adobe says about them stay out of the log."""
+    """Bodies, identities, visitors and what Adobe says about them stay out of the log."""
+    secret = "ada@example.com"
+    headers = {"X-Forwarded-For": secret, "User-Agent": secret, "x-adobe-aep-validation-token": secret}
+    query = {"datastreamId": "d", secret: secret}
+    answer(post(batch("a") | {"meta": {secret: secret}}, query=query, headers=headers), edge(503))
+    answer(post(batch("a"), headers={"User-Agent": f"{secret}\n"}), edge(202))
     answer(post(batch("ada@example.com")), edge(Answer(400, {}, problem("0305-400", detail="ada@example.com"))))
     answer(post('{"events": ["ada@example.com",,]}'), edge(202))
 
@@ -351,6 +424,17 @@ def test_what_became_of_a_batch_is_logged(
     assert line["level"] == level
     assert line.items() >= facts.items()
     assert ("verdicts" in line) == (level != "INFO")
+
+
+def test_the_ids_that_edge_knows_a_request_by_are_logged(logged: io.StringIO):
+    """Beside the client's own, so that each is found by the other."""
+    large = {"events": [event(str(n), text="x" * 40_000) for n in range(2)]}
+
+    answer(post(large, query={"datastreamId": "d", "requestId": "mine"}), edge(202))
+
+    (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "delivered" in line]
+    assert line["requestId"] == "mine"
+    assert set(line["sentAs"]) == {part_id("mine", [0]), part_id("mine", [1])}
 
 
 class Repeated:

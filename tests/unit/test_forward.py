@@ -10,8 +10,10 @@ import pytest
 
 from relay.core.authorization import Authorization
 from relay.core.breaker import FAILURES_TO_OPEN, OPEN_SECONDS
+from relay.core.envelope import Envelope
 from relay.core.events import Event
 from relay.core.message import Message
+from relay.core.request_id import part_id
 from relay.core.verdict import Answer, Verdict
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 from relay.forward import Forwarder, Settlement
@@ -24,7 +26,8 @@ ENOUGH = NOW + 28
 def shipment(*names: str, size: int = 20) -> Message:
     """Events with these ids, each of about so many bytes."""
     bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
-    return Message(DATASTREAM, "r", NOW, tuple(Event(index, body) for index, body in enumerate(bodies)), 0, 0)
+    events = tuple(Event(index, body) for index, body in enumerate(bodies))
+    return Message(Envelope(DATASTREAM), "r", "r", NOW, events, 0, 0)
 
 
 def forwarder(fake: Any, authorizer: FakeAuthorizer | None = None, clock: Clock | None = None) -> Forwarder:
@@ -49,7 +52,7 @@ class PickyEdge:
     requests: list[str] = field(default_factory=list)
 
     def collect(
-        self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
     ) -> Answer:
         self.requests.append(request_id)
         found = [event["xdm"]["_id"] for event in json.loads(body)["events"]]
@@ -61,23 +64,25 @@ class PickyEdge:
 
 
 def test_the_whole_shipment_reaches_edge_in_one_request():
-    """With its datastream and its request id."""
+    """With its envelope and its request id."""
     fake = edge(202)
 
     settlement = forwarder(fake).settle(shipment("a", "b"), ENOUGH)
 
     assert names(settlement.delivered) == fake.event_ids() == {"a", "b"}
-    assert [(sent["datastream_id"], sent["request_id"]) for sent in fake.sent] == [(DATASTREAM, "r")]
+    assert [(sent["envelope"], sent["request_id"]) for sent in fake.sent] == [(Envelope(DATASTREAM), "r")]
 
 
 def test_a_large_shipment_goes_in_several_requests_with_traceable_ids():
-    """As few as hold it, numbered from 1."""
+    """As few as hold it; each has a UUID made of the client's id and of the events in it."""
     fake = edge(202)
 
     settlement = forwarder(fake).settle(shipment(*map(str, range(10)), size=20_000), ENOUGH)
 
+    parts = [range(3), range(3, 6), range(6, 9), range(9, 10)]
     assert names(settlement.delivered) == set(map(str, range(10)))
-    assert {sent["request_id"] for sent in fake.sent} == {"r-1", "r-2", "r-3", "r-4"}
+    assert {sent["request_id"] for sent in fake.sent} == {part_id("r", part) for part in parts}
+    assert {judgement.sent_as for judgement in settlement.judgements} == {sent["request_id"] for sent in fake.sent}
 
 
 @pytest.mark.parametrize("refusal", [EXPIRED, Answer(401, {}, b"")], ids=["0503", "401 without a code"])
@@ -150,7 +155,7 @@ def test_events_that_edge_names_are_taken_out_and_the_others_delivered():
 
     assert names(settlement.delivered) == set(fake.taken) == {"a", "c", "e"}
     assert {rejection.index for rejection in settlement.rejections} == {1, 3}
-    assert fake.requests == ["r", "r.1"]
+    assert fake.requests == ["r", part_id("r", [0, 2, 4])]
 
 
 @pytest.mark.parametrize("bad", [0, 1, 499, 500, 998, 999])
@@ -298,7 +303,7 @@ def test_a_complaint_names_the_event_by_the_clients_index(said: dict[str, Any], 
     fake = FakeEdge([Answer(207, {}, json.dumps({"errors": [nested | said]}).encode())])
     whole = shipment("a", "b")
 
-    part = Message(whole.datastream_id, "r", NOW, whole.events[1:], 0, 0)
+    part = whole._replace(events=whole.events[1:])
     settlement = forwarder(fake).settle(part, ENOUGH)
 
     assert settlement.notices == [nested | told]

@@ -15,6 +15,7 @@ from functions.plan_ingest.app import handler as plan
 from relay.accept import Acceptor
 from relay.campaign import CampaignClient
 from relay.collect import Collect
+from relay.core.message import UnreadableMessage, read_message, write_message
 from relay.core.report import Report, Status, read_answer
 from relay.core.verdict import Answer, judge
 from relay.follow import Follower
@@ -69,7 +70,18 @@ xdm = st.fixed_dictionaries(
     },
 )
 events = st.fixed_dictionaries({}, optional={"xdm": xdm | values, "data": values}) | values | st.just(event("a"))
-batches = st.fixed_dictionaries({}, optional={"events": st.lists(events, max_size=5) | values}) | values
+batches = (
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "events": st.lists(events, max_size=5) | values,
+            "meta": st.dictionaries(texts, values, max_size=2) | values,
+            "query": st.dictionaries(texts, values, max_size=2) | values,
+            "new": values,
+        },
+    )
+    | values
+)
 answers = st.fixed_dictionaries(
     {},
     optional={
@@ -86,15 +98,21 @@ answers = st.fixed_dictionaries(
 bodies = st.binary(max_size=200) | batches.map(encoded)
 packed = bodies | bodies.map(gzip.compress) | bodies.map(lambda body: b"\x1f\x8b" + body)
 headers = st.dictionaries(
-    st.sampled_from(["Content-Type", "content-type", "Content-Encoding", "x-request-id", "X-Api-Key", "Host"]),
+    st.sampled_from([
+        "Content-Type", "content-type", "Content-Encoding", "x-request-id", "X-Api-Key", "Host",
+        "User-Agent", "X-Forwarded-For", "forwarded", "x-adobe-aep-validation-token",
+    ]),
     texts | st.sampled_from(["application/json", "text/plain; charset=x", "gzip", "br", "identity"]),
     max_size=4,
 )  # fmt: skip
 queries = st.none() | st.dictionaries(
-    st.sampled_from(["dataStreamId", "datastreamId", "requestId", "silent", "x"]),
+    st.sampled_from(["dataStreamId", "datastreamId", "configId", "requestId", "silent", "x"]) | texts,
     texts | st.sampled_from(["d", "true", "mine"]),
     max_size=4,
 )
+
+
+hints = st.none() | st.just({}) | st.fixed_dictionaries({"hint": texts | st.sampled_from(["or2", "..", "%2e%2e"])})
 
 
 def collect_answer(http_event: dict[str, Any]) -> dict[str, Any]:
@@ -136,20 +154,27 @@ def check(answer: dict[str, Any], path: str, method: str) -> None:
 
 
 @fuzzed
-@given(packed, st.booleans(), headers, queries)
-@example(json.dumps(batch("a")).encode(), False, {}, {"dataStreamId": "d"})
-@example(b'{"events": [], "events": [{"xdm": {}}]}', True, {}, {"dataStreamId": "d"})
-@example(b"[" * 100_000, True, {}, {"dataStreamId": "d"})
-@example(b'{"events": [{"xdm": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b"}]}", True, {}, {"dataStreamId": "d"})
-@example(b'{"events": [{"xdm": {"n": 1' + b"0" * 5_000 + b"}}]}", True, {}, {"dataStreamId": "d"})
-def test_collect_answers_anything(body: bytes, is_base64: bool, headers: dict[str, str], query: dict[str, str] | None):
-    """Bytes, JSON that is nearly a batch, wrong flags, odd headers; always under 500."""
+@given(packed, st.booleans(), headers, queries, hints)
+@example(json.dumps(batch("a")).encode(), False, {}, {"dataStreamId": "d"}, None)
+@example(b'{"events": [], "events": [{"xdm": {}}]}', True, {}, {"dataStreamId": "d"}, None)
+@example(b"[" * 100_000, True, {}, {"dataStreamId": "d"}, None)
+@example(b'{"meta":' + b"[" * 100_000, True, {}, {"dataStreamId": "d"}, None)
+@example(
+    b'{"events": [{"xdm": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_000 + b"}]}", True, {}, {"dataStreamId": "d"}, None
+)
+@example(b'{"events": [{"xdm": {"n": 1' + b"0" * 5_000 + b"}}]}", True, {}, {"dataStreamId": "d"}, None)
+@example(json.dumps(batch("a")).encode(), False, {"User-Agent": "\ud800"}, {"dataStreamId": "d", "\ud800": ""}, None)
+def test_collect_answers_anything(
+    body: bytes, is_base64: bool, headers: dict[str, str], query: dict[str, str] | None, path: dict[str, str] | None
+):
+    """Bytes, JSON that is nearly a batch, wrong flags, odd headers, parameters and hints; always under 500."""
     text = base64.b64encode(body).decode() if is_base64 else body.decode("utf-8", "replace")
     answer = collect_answer(
         {
             "httpMethod": "POST",
             "headers": headers,
             "queryStringParameters": query,
+            "pathParameters": path,
             "body": text,
             "isBase64Encoded": is_base64,
         }
@@ -224,6 +249,44 @@ def test_any_answer_of_adobes_is_judged(status: int, body: bytes):
 
     if isinstance(outcome, Report) and outcome.status is Status.SUCCESS:
         assert json.loads(body)["status"] == "Success"
+
+
+envelopes = st.fixed_dictionaries(
+    {
+        "datastreamId": texts,
+        "hint": st.sampled_from(["", "or2", ".."]) | values,
+        "members": st.just({}) | values,
+        "parameters": st.lists(st.lists(texts, min_size=2, max_size=2), max_size=2) | values,
+        "headers": st.lists(st.tuples(st.just("User-Agent") | texts, texts), max_size=2) | values,
+    }
+)
+parcels = st.fixed_dictionaries(
+    {
+        "requestId": texts,
+        "sentAs": texts,
+        "acceptedAt": st.just(NOW) | numbers,
+        "attempts": st.just(1) | numbers,
+        "uncertain": st.just(0) | numbers,
+        "indexes": st.just([0]) | values,
+        "events": st.lists(st.just(event("a")) | events, min_size=1, max_size=2) | values,
+    }
+)
+messages = st.fixed_dictionaries(
+    {"version": st.just(2) | values, "envelope": envelopes | values, "parcels": parcels.map(lambda one: [one]) | values}
+)
+
+
+@fuzzed
+@given(st.text() | messages.map(json.dumps) | values.map(json.dumps))
+def test_any_message_is_read_or_called_unreadable(text: str):
+    """What is read can be written, and sent."""
+    try:
+        message = read_message(text)
+    except UnreadableMessage:
+        return
+
+    assert read_message(write_message(message)) == message
+    assert message.envelope.fault() is None
 
 
 def test_a_good_batch_gets_through():

@@ -57,6 +57,21 @@ def test_every_content_type_that_edge_lists_is_taken(content_type: str):
     check_content_type(read_http_request(post({}, headers={"Content-Type": content_type})))
 
 
+def test_what_has_no_value_is_not_there():
+    """Nulls, in every place where a proxy event can have them."""
+    event = post({}) | {
+        "headers": {"x-request-id": None},
+        "multiValueHeaders": {"User-Agent": None, "Forwarded": [None, "for=192.0.2.1"]},
+        "queryStringParameters": {"silent": None},
+        "multiValueQueryStringParameters": {"a": None, "b": [None, "c"]},
+    }
+
+    request = read_http_request(event)
+
+    assert (request.headers, request.query, request.parameters) == ({}, {}, (("b", "c"),))
+    assert dict(request.header_lines) == {"user-agent": [], "forwarded": ["for=192.0.2.1"]}
+
+
 def test_a_missing_content_type_is_taken_for_json():
     """Edge does not say that the header is mandatory."""
     event = post({})

@@ -1,14 +1,18 @@
 """A message of the spool."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.core.envelope import Envelope
 from relay.core.events import Event, EventReader
+from relay.core.json_text import compact
 from relay.core.message import Message, UnreadableMessage, read_message, write_message
+from relay.core.request_id import part_id
 from tests.support import NOW, event
 
 JSON = st.recursive(
@@ -16,37 +20,160 @@ JSON = st.recursive(
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
 )
+RECORDED = (Path(__file__).parent / "recorded/version_1.json").read_text()
+ENVELOPE = Envelope(
+    datastream_id="d",
+    hint="or2",
+    members=rb'"meta":{"price":19.90,"name":"\u00e9"},"query":{}',
+    parameters=(("adobeAepValidationToken", "t"), ("a", "é")),
+    headers=(("User-Agent", "Ü/1"), ("X-Forwarded-For", "192.0.2.1, 198.51.100.2")),
+)
 
 
-def message(*contents: Any) -> Message:
-    reader = EventReader("2026-11-21T12:00:00.000Z")
-    events = [reader.read(index, content) for index, content in enumerate(contents)]
-    return Message("d", "r", NOW, tuple(item for item in events if isinstance(item, Event)), 1, 0)
+def message(*contents: Any, envelope: Envelope = ENVELOPE, ensure_ascii: bool = True) -> Message:
+    reader = EventReader("2026-11-21T12:00:00.000Z", envelope.overhead)
+    texts = [json.dumps(content, ensure_ascii=ensure_ascii) for content in contents]
+    read = zip(texts, compact(texts), strict=True)
+    events = [reader.read(3 * index, json.loads(text), body) for index, (text, body) in enumerate(read)]
+    return Message(envelope, "r", "s", NOW, tuple(item for item in events if isinstance(item, Event)), 1, 0)
 
 
-@given(JSON)
-def test_events_come_back_byte_for_byte(data: Any):
-    """So every later try sends the very bytes of the first."""
+@given(JSON, st.booleans())
+def test_what_a_client_sent_comes_back_byte_for_byte(data: Any, ensure_ascii: bool):
+    """So every later try sends the very bytes of the first: members, headers, parameters, hint, events, places."""
     try:
-        written = message(event("a") | {"data": data})
-        text = write_message(written)
-    except UnicodeEncodeError:  # a lone surrogate is no event
+        written = message(event("a") | {"data": data}, event("b"), ensure_ascii=ensure_ascii)
+        (members,) = compact([f'"meta": {json.dumps(data, ensure_ascii=ensure_ascii)}'])
+    except UnicodeEncodeError:  # a lone surrogate that is no escape
         return
+    written = written._replace(envelope=ENVELOPE._replace(members=members))
 
-    assert text.isascii()
-    assert read_message(text) == written
+    assert read_message(write_message(written)) == written
 
 
 def test_a_message_says_what_version_it_is():
-    """For the day when there are two."""
+    """So that another version can tell."""
     content = json.loads(write_message(message(event("a"))))
 
-    assert content["version"] == 1
-    assert content["datastreamId"] == "d"
-    assert [found["xdm"]["_id"] for found in content["events"]] == ["a"]
+    (parcel,) = content["parcels"]
+    assert content["version"] == 2
+    assert content["envelope"]["datastreamId"] == "d"
+    assert [found["xdm"]["_id"] for found in parcel["events"]] == ["a"]
+
+
+def test_a_character_that_sqs_refuses_is_not_in_the_message():
+    """U+FFFE and U+FFFF are JSON, and SQS takes no message with them."""
+    odd = message(event("a\ufffe"), event("b"), ensure_ascii=False)
+    odd = odd._replace(envelope=ENVELOPE._replace(members='"meta":{"a":"\uffff"}'.encode()))
+
+    text = write_message(odd)
+
+    assert not {"\ufffe", "\uffff"} & set(text)
+    assert read_message(text) == odd
+
+
+def test_a_message_of_version_1_is_still_read():
+    """As it was recorded: its events have the bytes that the former version sent."""
+    found = read_message(RECORDED)
+
+    assert found.envelope == Envelope("3849362f-f325-4418-8cc8-993342b254f7")
+    assert found.request_id == "f567a988-4b3c-45a6-9ed8-f283188a445e-2"
+    assert found.sent_as == part_id(found.request_id, [0, 1])
+    assert (found.accepted_at, found.attempts, found.uncertain) == (1_800_000_000.0, 2, 1)
+    assert [item.index for item in found.events] == [0, 1]
+    assert [json.loads(item.body) for item in found.events] == json.loads(RECORDED)["events"]
+    assert '"prop1":"café 19.90"'.encode() in found.events[0].body
+    assert b'{"price":19.9,"big":123456789012345678901234567890}' in found.events[1].body
+
+
+def test_a_message_that_a_person_has_laid_out_anew_is_read():
+    """Copied out of a console, for example."""
+    for text in (write_message(message(event("a"))), RECORDED):
+        laid_out = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+
+        assert json.loads(write_message(read_message(laid_out))) == json.loads(write_message(read_message(text)))
+
+
+def test_a_uuid_in_a_version_1_message_is_kept():
+    """It was the client's own, or an invocation's."""
+    text = RECORDED.replace("445e-2", "445e")
+
+    assert read_message(text).sent_as == "f567a988-4b3c-45a6-9ed8-f283188a445e"
+
+
+def test_what_is_read_of_version_1_is_written_in_version_2():
+    """A message that is written again has the current version."""
+    found = read_message(RECORDED)
+
+    text = write_message(found)
+
+    assert json.loads(text)["version"] == 2
+    assert read_message(text) == found
 
 
 GOOD = json.loads(write_message(message(event("a"))))
+GOOD_1 = json.loads(RECORDED)
+
+
+def broken() -> list[Any]:
+    """Messages of which one member is wrong."""
+    parcel, envelope = GOOD["parcels"][0], GOOD["envelope"]
+    values: dict[str, Any] = {
+        "version": 3,
+        "parcels": [],
+        "envelope": None,
+    }
+    found = [pytest.param(GOOD | {name: value}, id=f"{name}={value}") for name, value in values.items()]
+    found.append(pytest.param(GOOD | {"parcels": [parcel, parcel]}, id="two parcels"))
+    parcels: list[tuple[str, Any]] = [
+        ("events", []),
+        ("events", [5]),
+        ("events", ["x"]),
+        ("events", [event("a", text="x" * 64_000)]),
+        ("events", "x"),
+        ("indexes", [0, 1]),
+        ("indexes", ["x"]),
+        ("requestId", "a\x1b[31m"),
+        ("sentAs", "\ud800"),
+        ("acceptedAt", "yesterday"),
+        ("acceptedAt", 1e300),
+        ("acceptedAt", -1),
+        ("acceptedAt", float("nan")),
+        ("acceptedAt", float("inf")),
+        ("attempts", None),
+        ("uncertain", "x"),
+    ]
+    found += [
+        pytest.param(GOOD | {"parcels": [parcel | {name: value}]}, id=f"{name}={value}") for name, value in parcels
+    ]
+    envelopes: list[tuple[str, Any]] = [
+        ("datastreamId", "\ud800"),
+        ("hint", ".."),
+        ("hint", None),
+        ("members", "{} {}"),
+        ("parameters", [["datastreamId", "another"]]),
+        ("headers", [["User-Agent", " a"]]),
+        ("members", 5),
+        ("parameters", [["a"]]),
+        ("parameters", 5),
+        ("headers", [["Cookie", "a=b"]]),
+        ("headers", [["User-Agent", "a\r\nX: y"]]),
+    ]
+    found += [
+        pytest.param(GOOD | {"envelope": envelope | {name: value}}, id=f"{name}={value}") for name, value in envelopes
+    ]
+    found += [
+        pytest.param(GOOD_1 | {name: value}, id=f"version 1, {name}={value}")
+        for name, value in [("events", [5]), ("events", []), ("acceptedAt", 1e300), ("acceptedAt", "x")]
+    ]
+    return found
+
+
+@pytest.mark.parametrize("content", broken())
+def test_a_message_that_could_not_have_been_written_is_not_read(content: Any):
+    """Whatever somebody has put into the queue."""
+    with pytest.raises(UnreadableMessage):
+        read_message(json.dumps(content))
 
 
 @pytest.mark.parametrize(
@@ -55,23 +182,14 @@ GOOD = json.loads(write_message(message(event("a"))))
         pytest.param("", id="empty"),
         pytest.param("rubbish", id="not JSON"),
         pytest.param("[" * 100_000, id="too deep"),
+        pytest.param('{"version": 2, "parcels": ' + "[" * 100_000, id="too deep inside"),
         pytest.param("[]", id="no object"),
         pytest.param("{}", id="no members"),
-        *(
-            pytest.param(json.dumps(GOOD | {name: value}), id=f"{name}={value}")
-            for name, value in [
-                ("version", 2),
-                ("events", []),
-                ("events", [5]),
-                ("events", "x"),
-                ("acceptedAt", "yesterday"),
-                ("attempts", None),
-                ("uncertain", "x"),
-            ]
-        ),
+        pytest.param(json.dumps(GOOD) + "x", id="something after it"),
+        pytest.param(json.dumps(GOOD).replace("1800000000.0", "1e400"), id="a time beyond numbers"),
     ],
 )
 def test_what_is_no_message_is_told(text: str):
-    """Whatever somebody has put into the queue."""
+    """At once, so that it can become a dead letter."""
     with pytest.raises(UnreadableMessage):
         read_message(text)

@@ -3,19 +3,24 @@
 import io
 import json
 import time
+import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from functions.redeliver.app import handler
+from relay.core.envelope import Envelope
 from relay.core.events import Event
 from relay.core.message import Message, read_message, write_message
+from relay.core.request_id import part_id
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, ReplaysUnknown
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
-from tests.support import DATASTREAM, NOW, FakeAuthorizer, FakeQueue, context, edge, ids, measured, problem
+from tests.support import DATASTREAM, NOW, PROJECT, FakeAuthorizer, FakeQueue, context, edge, measured, problem
+
+RECORDED = (PROJECT / "tests/unit/recorded/version_1.json").read_text()
 
 
 @dataclass
@@ -52,7 +57,7 @@ def message(*names: str, uncertain: int = 0, size: int = 0) -> Message:
     """Events with these ids, each with so many bytes more."""
     bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
     events = [Event(index, body) for index, body in enumerate(bodies)]
-    return Message(DATASTREAM, "r", NOW, tuple(events), 1, uncertain)
+    return Message(Envelope(DATASTREAM), "r", "sent-as", NOW, tuple(events), 1, uncertain)
 
 
 def record(
@@ -143,10 +148,57 @@ def test_one_bad_event_becomes_a_dead_letter_and_the_others_are_delivered():
             "detail": "Event `#1` is bad",
             "datastreamId": DATASTREAM,
             "requestId": "r",
+            "sentAs": "sent-as",
             "attempts": "4",
             "firstAcceptedAt": "2027-01-15T08:00:00+00:00",
         }
     ]
+
+
+def test_what_is_left_of_a_message_keeps_its_envelope_and_its_origin():
+    """On the spool and with the dead letters: members, headers, parameters, hint, the client's id and places."""
+    envelope = Envelope("d", "or2", b'"meta":{"a":1.50}', (("token", "t"),), (("User-Agent", "Visitor/1"),))
+    whole = message("a", "b", "c")._replace(envelope=envelope)
+    world = World(edge(Answer(400, {}, problem("0308-400", detail="event #1")), 503))
+
+    world.redeliver(record(whole))
+
+    (dead,), (rest,) = map(read_message, world.dead_letters.texts), map(read_message, world.spool.texts)
+    assert {sent["envelope"] for sent in world.edge.sent} == {dead.envelope, rest.envelope} == {envelope}
+    assert ([found.index for found in dead.events], [found.index for found in rest.events]) == ([1], [0, 2])
+    assert (dead.request_id, rest.request_id) == ("r", "r")
+    assert [sent["request_id"] for sent in world.edge.sent] == ["sent-as", rest.sent_as]
+    assert (dead.sent_as, rest.sent_as) == (part_id("r", [1]), part_id("r", [0, 2]))
+    assert world.dead_letters.attributes[0]["sentAs"] == "sent-as"
+
+
+def test_a_message_of_version_1_is_delivered():
+    """One that was on the spool, or a dead letter, while the relay was updated."""
+    world = World(edge(202))
+
+    assert world.redeliver(record(RECORDED)) == set()
+    assert [found["data"] for found in json.loads(world.edge.sent[0]["body"])["events"]] == [
+        found["data"] for found in json.loads(RECORDED)["events"]
+    ]
+    assert uuid.UUID(world.edge.sent[0]["request_id"])
+
+
+def test_what_is_left_of_a_message_of_version_1_is_stored_in_version_2():
+    """From then on it is a message like any other."""
+    world = World(edge(Answer(400, {}, problem("0308-400", detail="event #1")), 503))
+
+    assert world.redeliver(record(RECORDED)) == set()
+    assert [json.loads(text)["version"] for text in [*world.spool.texts, *world.dead_letters.texts]] == [2, 2]
+
+
+def test_a_404_at_a_location_hint_is_no_reason_for_a_dead_letter():
+    """The client was told 202, and a 404 can be an outage or a wrong address as well: it is a matter of set-up."""
+    hinted = message("a")._replace(envelope=Envelope(DATASTREAM, "or2"))
+    world = World(edge(404))
+
+    assert world.redeliver(record(hinted)) == {"m1"}
+    assert world.spool.put_back_seconds == {"receipt-m1": 60}
+    assert world.dead_letters.texts == []
 
 
 def test_a_refused_request_becomes_a_dead_letter_as_a_whole():
@@ -250,7 +302,7 @@ def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys:
 
     world.redeliver(record(message("ada@example.com")))
 
-    assert ids(json.loads(world.dead_letters.texts[0])["events"]) == {"ada@example.com"}
+    assert world.dead_letters.event_ids() == {"ada@example.com"}
     assert "messages redelivered" in logged.getvalue()
     assert "ada@example.com" not in logged.getvalue() + capsys.readouterr().out
 

@@ -9,7 +9,9 @@ from relay.core.events import Event, Rejection
 from relay.core.verdict import Verdict
 from relay.forward import Deferred, Forwarder, Settlement
 
-_LOGGED_VERDICTS = 10  # one request can lead to hundreds
+# One request can lead to hundreds.
+_LOGGED_VERDICTS = 10
+_LOGGED_IDS = 100
 
 
 class SpoolWriter(Protocol):
@@ -28,15 +30,19 @@ class Acceptance(NamedTuple):
     rejections: list[Rejection]  # of all kinds, in the client's order
 
     def facts(self) -> dict[str, Any]:
-        """For the log: counts, and what led to anything but delivery."""
-        unusual = [judgement.facts() for judgement in self.settlement.judgements if judgement.is_unusual]
-        counts = {
+        """For the log: counts, what led to anything but delivery, and the ids at Edge that are not the client's."""
+        judgements = self.settlement.judgements
+        unusual = [judgement.facts() for judgement in judgements if judgement.is_unusual]
+        derived = [judgement.sent_as for judgement in judgements if judgement.sent_as != self.batch.request_id]
+        facts: dict[str, Any] = {
             "delivered": len(self.settlement.delivered),
             "spooled": len(self.spooled),
             "rejected": len(self.rejections),
-            "edgeRequests": sum(judgement.was_sent for judgement in self.settlement.judgements),
+            "edgeRequests": sum(judgement.was_sent for judgement in judgements),
+            "verdicts": unusual[:_LOGGED_VERDICTS],
+            "sentAs": derived[:_LOGGED_IDS],
         }
-        return {**counts, "verdicts": unusual[:_LOGGED_VERDICTS]} if unusual else counts
+        return {name: fact for name, fact in facts.items() if fact != []}
 
     @property
     def severity(self) -> str:
@@ -77,8 +83,9 @@ class Acceptor:
 
         messages = [
             Message(
-                datastream_id=batch.datastream_id,
-                request_id=item.request_id,
+                envelope=batch.envelope,
+                request_id=batch.request_id,
+                sent_as=item.judgement.sent_as,
                 accepted_at=self._now(),
                 events=item.events,
                 attempts=1,

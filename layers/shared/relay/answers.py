@@ -21,8 +21,8 @@ def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
     if acceptance.unsafe:
         return _answer_unsafe(acceptance)
     if not acceptance.accepted:
-        if len(settlement.refusals) == 1 and len(rejections) == len(settlement.refusals[0].events):
-            return answer_refusal(settlement.refusals[0].problem, batch.request_id)
+        if problem := _of_the_whole_request(acceptance):
+            return answer_refusal(problem, batch.request_id)
         summary = f"Adobe takes none of the {len(rejections)} events, see report.errors."
         return answer_refusal(nothing_accepted(rejections, summary), batch.request_id)
     if rejections or (warnings and not batch.silent):
@@ -32,6 +32,15 @@ def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
     if batch.silent:
         return answer_json(204, batch.request_id, None)
     return answer_json(202, batch.request_id, {"requestId": batch.request_id})
+
+
+def _of_the_whole_request(acceptance: Acceptance) -> Problem | None:
+    """Edge's problem with the client's request, when it has the same one with each part and nothing else is wrong."""
+    refusals = acceptance.settlement.refusals
+    if len(acceptance.rejections) > sum(len(refusal.events) for refusal in refusals):
+        return None
+    problem = refusals[0].problem
+    return problem if all(refusal.problem == problem for refusal in refusals) else None
 
 
 def answer_refusal(problem: Problem, request_id: str, retry_after: float | None = None) -> dict[str, Any]:

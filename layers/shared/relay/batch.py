@@ -1,17 +1,24 @@
 """A client's `POST /ee/v2/collect`, read: what it asks for, the events Edge may take, the events it never will."""
 
-import json
 import re
 from collections.abc import Iterable, Set
 from datetime import datetime
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple
 
-from relay.core.events import Event, EventReader, Rejection
+from relay.body import read_content
+from relay.core.envelope import Envelope
+from relay.core.events import MAX_REQUEST_BYTES, Event, EventReader, Rejection
+from relay.core.packing import pack
 from relay.core.problem import Problem, edge_problem, our_problem
 from relay.errors import InvalidRequest
-from relay.http_request import HttpRequest, check_content_type, read_body
+from relay.http_request import MAX_BODY_BYTES, HttpRequest, check_content_type, read_body
+from relay.passed_on import read_hint, read_parameters, read_visitor_headers
 
 _DATASTREAM_ID = re.compile(r"[!-~]{1,256}")
+_NAMES_OF_DATASTREAMS = frozenset({"datastreamid", "configid"})  # the second is that of Edge's older API
+
+# What the members may add to a batch: large ones go with every request, and small events fit in by ones or twos.
+_MOST_BYTES = 2 * MAX_BODY_BYTES
 
 # An answer tells of so many rejected events one by one: nobody reads more, and Lambda returns 6 MB at most.
 MAX_REJECTIONS = 1_000
@@ -21,11 +28,21 @@ _LONGEST_DETAIL = 300  # characters, where many are told together
 class Batch(NamedTuple):
     """The events that Edge may take, in the client's order and at least one, and those rejected on sight."""
 
-    datastream_id: str
+    envelope: Envelope
     request_id: str
     silent: bool
     events: tuple[Event, ...]
     rejections: tuple[Rejection, ...]
+
+    @property
+    def is_answered(self) -> bool:
+        """The client waits for its answer."""
+        return False
+
+    @property
+    def sent_as(self) -> str:
+        """The id under which Edge gets the events if they fit into one request: the client's own."""
+        return self.request_id
 
 
 def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[str], received_at: datetime) -> Batch:
@@ -33,13 +50,19 @@ def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[s
 
     An empty `allowed_datastreams` allows them all; `received_at` is in UTC.
     """
-    reader = EventReader(received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+    hint = read_hint(request)
     check_content_type(request)
     datastream_id = _read_datastream_id(request, allowed_datastreams)
+    parameters, headers = read_parameters(request), read_visitor_headers(request)
+    content = read_content(read_body(request))
+    envelope = Envelope(datastream_id, hint, content.members, parameters, headers)
+    if envelope.overhead > MAX_REQUEST_BYTES:
+        raise InvalidRequest(_no_room(envelope))
+    reader = EventReader(received_at.isoformat(timespec="milliseconds").replace("+00:00", "Z"), envelope.overhead)
     events: list[Event] = []
     rejections: list[Rejection] = []
-    for index, content in enumerate(_read_events(read_body(request))):
-        outcome = reader.read(index, content)
+    for index, (event, text) in enumerate(zip(content.events, content.texts, strict=True)):
+        outcome = reader.read(index, event, text)
         if isinstance(outcome, Event):
             events.append(outcome)
         elif len(rejections) < MAX_REJECTIONS:
@@ -51,13 +74,28 @@ def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[s
         raise InvalidRequest(
             nothing_accepted(rejections, f"All {len(rejections)} events are invalid, see report.errors.")
         )
+    if content.members and (parts := sum(1 for _ in pack(events, envelope.overhead))) * envelope.overhead > _MOST_BYTES:
+        raise InvalidRequest(_too_many_copies(envelope, parts))
     return Batch(
-        datastream_id=datastream_id,
+        envelope=envelope,
         request_id=request_id,
         silent=request.query.get("silent", "").lower() == "true",
         events=tuple(events),
         rejections=tuple(rejections),
     )
+
+
+def _no_room(envelope: Envelope) -> Problem:
+    beside = f"The members beside events take {len(envelope.members)} bytes."
+    limit = f"Edge accepts {MAX_REQUEST_BYTES} bytes a request, so no event fits."
+    return edge_problem("0112-413", f"{beside} {limit} Make the members smaller.")
+
+
+def _too_many_copies(envelope: Envelope, parts: int) -> Problem:
+    beside = (
+        f"The members beside events take {len(envelope.members)} bytes, and the events need {parts} requests to Edge"
+    )
+    return edge_problem("0112-413", f"{beside} that each carry them. Make the members smaller, or send fewer events.")
 
 
 def nothing_accepted(rejections: list[Rejection], summary: str) -> Problem:
@@ -90,49 +128,20 @@ def _read_datastream_id(request: HttpRequest, allowed: Set[str]) -> str:
     datastream_id = request.query.get("datastreamid")
     if not datastream_id:
         raise InvalidRequest(edge_problem("0002-400", "Name the datastream in the query: ?datastreamId=..."))
-    if not _DATASTREAM_ID.fullmatch(datastream_id):
+    named = {datastream_id, *(value for name, value in request.parameters if name.lower() in _NAMES_OF_DATASTREAMS)}
+    if not all(map(_DATASTREAM_ID.fullmatch, named)):
         raise InvalidRequest(edge_problem("0003-400", "The datastream ID has characters that no datastream ID has."))
-    if allowed and datastream_id not in allowed:
+    if allowed and not named <= allowed:
         raise InvalidRequest(
             our_problem(
                 "datastream-not-allowed",
                 403,
                 "Datastream not allowed",
                 "This endpoint does not forward to that datastream. "
-                "Check datastreamId, or ask the operator to add it to AllowedDatastreams.",
+                "Check datastreamId and configId, or ask the operator to add it to AllowedDatastreams.",
             )
         )
+    if len(named) > 1:
+        detail = "datastreamId, dataStreamId and configId name different datastreams. Send one."
+        raise InvalidRequest(edge_problem("0003-400", detail))
     return datastream_id
-
-
-def _read_events(body: str | bytes) -> list[Any]:
-    try:
-        text = body.decode("utf-8-sig") if isinstance(body, bytes) else body  # json would guess UTF-16, too
-        content = json.loads(text, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidRequest(edge_problem("0101-400", _describe(error))) from error
-    if not isinstance(content, dict):
-        raise InvalidRequest(edge_problem("0102-400", 'The body must be a JSON object: {"events": [...]}.'))
-    if "events" not in content:
-        raise InvalidRequest(edge_problem("0103-400", "The field events is mandatory."))
-    events = content["events"]
-    if not isinstance(events, list):
-        raise InvalidRequest(edge_problem("0102-400", "The field events is not an array."))
-    if not events:
-        raise InvalidRequest(edge_problem("0103-400", "The field events holds no event."))
-    return events
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _describe(error: Exception) -> str:
-    """Where the JSON breaks, without a word of what it holds."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"The body is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-    if isinstance(error, UnicodeDecodeError):
-        return f"The body is not valid UTF-8 at byte {error.start}. If it is packed, send Content-Encoding: gzip."
-    if isinstance(error, RecursionError):
-        return "The body is nested too deeply."
-    return "The body is not valid JSON: NaN, Infinity and numbers of thousands of digits are not allowed."

@@ -2,15 +2,17 @@
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 from relay.authorize import LEAST_CALL_SECONDS, Authorizations, ask
 from relay.core.authorization import Authorization
 from relay.core.breaker import Breaker
+from relay.core.envelope import Envelope
 from relay.core.events import Event, Rejection
-from relay.core.packing import pack, request_body
+from relay.core.packing import pack
 from relay.core.problem import Problem
+from relay.core.request_id import part_id
 from relay.core.verdict import Answer, Judgement, Verdict, judge
 from relay.errors import AdobeError, NoAnswer, SetupError
 
@@ -23,18 +25,30 @@ _PARALLEL = 8
 
 class EdgeCollect(Protocol):
     def collect(
-        self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
     ) -> Answer: ...
 
 
 class Shipment(Protocol):
-    """Events for one datastream, each of which fits into a request."""
+    """Events of one client's request, each of which fits into a request of its own with the envelope."""
 
     @property
-    def datastream_id(self) -> str: ...
+    def envelope(self) -> Envelope: ...
 
     @property
-    def request_id(self) -> str: ...
+    def request_id(self) -> str:
+        """The id of the client's request."""
+        ...
+
+    @property
+    def sent_as(self) -> str:
+        """The id under which Edge gets all the events, if one request holds them."""
+        ...
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the client has been told that the events are safe."""
+        ...
 
     @property
     def events(self) -> tuple[Event, ...]: ...
@@ -44,7 +58,6 @@ class Deferred(NamedTuple):
     """Events of one Edge request that Edge has not decided on, and why."""
 
     events: tuple[Event, ...]
-    request_id: str
     judgement: Judgement
 
 
@@ -53,9 +66,10 @@ class Refusal(NamedTuple):
 
     events: tuple[Event, ...]
     problem: Problem
+    sent_as: str
 
     def rejections(self) -> list[Rejection]:
-        return [Rejection(event.index, self.problem) for event in self.events]
+        return [Rejection(event.index, self.problem, self.sent_as) for event in self.events]
 
 
 @dataclass(slots=True)
@@ -104,35 +118,40 @@ class Forwarder:
     def settle(self, shipment: Shipment, deadline: float) -> Settlement:
         """What became of the events, by `deadline` (epoch seconds). Adobe's failings are results, not errors."""
         minted_before = self._authorizer.minted
-        settlement = self._settle_groups(shipment, list(pack(shipment.events)), deadline)
+        groups = list(pack(shipment.events, shipment.envelope.overhead))
+        settlement = self._settle_groups(shipment, groups, deadline)
         settlement.tokens_minted = self._authorizer.minted - minted_before
         return settlement
 
     def _settle_groups(self, shipment: Shipment, groups: list[tuple[Event, ...]], deadline: float) -> Settlement:
         if len(groups) == 1:
-            return self._settle_group(shipment.datastream_id, shipment.request_id, groups[0], deadline)
+            return self._settle_group(shipment, groups[0], deadline, shipment.sent_as)
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few shipments need more than one request
 
-        def settle_group(number: int) -> Settlement:
-            request_id = f"{shipment.request_id}-{number + 1}"
-            return self._settle_group(shipment.datastream_id, request_id, groups[number], deadline)
+        def settle_group(group: tuple[Event, ...]) -> Settlement:
+            return self._settle_group(shipment, group, deadline)
 
         whole = Settlement()
         with ThreadPoolExecutor(min(_PARALLEL, len(groups))) as pool:
-            for part in pool.map(settle_group, range(len(groups))):
+            for part in pool.map(settle_group, groups):
                 whole.add(part)
         return whole
 
     def _settle_group(
-        self, datastream_id: str, request_id: str, group: tuple[Event, ...], deadline: float
+        self, shipment: Shipment, group: tuple[Event, ...], deadline: float, sent_as: str | None = None
     ) -> Settlement:
-        """Send one request's worth of events; where Edge refuses some of them, send the others again without."""
+        """Send one request's worth of events; where Edge refuses some of them, send the others again without.
+
+        The first request goes under the id `sent_as` if it is given. Every other one gets an id derived from the
+        client's id and the places of its events.
+        """
         settled = Settlement()
         undecided = [group]
         while undecided:
             events = undecided.pop()
-            sent_as = request_id if not settled.judgements else f"{request_id}.{len(settled.judgements)}"
-            judgement = self._send(datastream_id, sent_as, events, deadline)
+            request_id = sent_as or part_id(shipment.request_id, [event.index for event in events])
+            sent_as = None
+            judgement = self._send(shipment, request_id, events, deadline)
             settled.judgements.append(judgement)
             if judgement.verdict is Verdict.DELIVERED:
                 settled.delivered += events
@@ -142,25 +161,28 @@ class Forwarder:
                 from relay.core.isolation import blame  # noqa: PLC0415 - few requests have bad events
 
                 guilty = blame(judgement.problem, events)
-                settled.rejections += guilty
+                settled.rejections += [replace(rejection, sent_as=request_id) for rejection in guilty]
                 undecided += _innocent(events, guilty) if guilty else _halves(events)
             elif judgement.verdict is Verdict.REQUEST_REFUSED and judgement.problem:
-                settled.refusals.append(Refusal(events, judgement.problem))
+                settled.refusals.append(Refusal(events, judgement.problem, request_id))
             else:
-                settled.deferred.append(Deferred(events, sent_as, judgement))
+                settled.deferred.append(Deferred(events, judgement))
         return settled
 
-    def _send(self, datastream_id: str, request_id: str, events: Sequence[Event], deadline: float) -> Judgement:
+    def _send(self, shipment: Shipment, request_id: str, events: Sequence[Event], deadline: float) -> Judgement:
+        """What came of one request; the judgement says under which id it went, or would have gone."""
         started = self._now()
         if deadline - started < LEAST_CALL_SECONDS:
-            return Judgement(Verdict.TRANSIENT, reason="no time left to ask")
+            return Judgement(Verdict.TRANSIENT, reason="no time left to ask", sent_as=request_id)
         with self._lock:
             if not self._breaker.allows(started):
                 wait = self._breaker.wait(started)
-                return Judgement(Verdict.TRANSIENT, reason="Edge is spared for a while", retry_after=wait)
+                reason = "Edge is spared for a while"
+                return Judgement(Verdict.TRANSIENT, reason=reason, retry_after=wait, sent_as=request_id)
         judgement = _UNKNOWN
         try:
-            judgement = self._ask(datastream_id, request_id, request_body(events), deadline)
+            body = shipment.envelope.body(event.body for event in events)
+            judgement = self._ask(shipment, request_id, body, deadline)
         finally:  # whatever happened, a probe has come back
             now = self._now()
             with self._lock:
@@ -168,11 +190,15 @@ class Forwarder:
                     self._breaker.failed(now, judgement.retry_after)
                 else:
                     self._breaker.succeeded(now)
-        return judgement._replace(seconds=now - started)
+        return judgement._replace(seconds=now - started, sent_as=request_id)
 
-    def _ask(self, datastream_id: str, request_id: str, body: bytes, deadline: float) -> Judgement:
+    def _ask(self, shipment: Shipment, request_id: str, body: bytes, deadline: float) -> Judgement:
+        envelope = shipment.envelope
+        has_new_hint = bool(envelope.hint) and not shipment.is_answered
+
         def collect(authorization: Authorization, within: float) -> Judgement:
-            return judge(self._edge.collect(datastream_id, request_id, body, authorization, within), self._now())
+            answer = self._edge.collect(envelope, request_id, body, authorization, within)
+            return judge(answer, self._now(), has_new_hint=has_new_hint)
 
         try:
             judgement = ask(collect, _is_expired, self._authorizer, deadline, self._now)

@@ -6,7 +6,7 @@ Read by hand: importing Powertools' data classes would double what this package 
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from relay.core.problem import edge_problem, our_problem
@@ -23,10 +23,17 @@ _REQUEST_ID = re.compile(r"[!-~]{1,128}")
 
 
 class HttpRequest(NamedTuple):
-    """Headers and query parameters by their name in lower case, and the body still packed."""
+    """A request with its body still packed.
+
+    `headers` and `query` have the last value by lower-case name, `header_lines` all values by lower-case name.
+    `parameters` are names and values of the query as they were sent.
+    """
 
     headers: Mapping[str, str]
+    header_lines: Mapping[str, Sequence[str]]
     query: Mapping[str, str]
+    parameters: tuple[tuple[str, str], ...]
+    path: Mapping[str, str]
     body: str
     is_base64: bool
     caller: str  # the API key's id, or the key itself where API Gateway does not tell the id; never logged
@@ -35,10 +42,20 @@ class HttpRequest(NamedTuple):
 def read_http_request(event: Mapping[str, Any]) -> HttpRequest:
     """The request in a Lambda proxy integration event (payload format 1.0)."""
     headers = _by_lower_name(event.get("headers"))
+    lines: dict[str, list[str]] = {}
+    for name, values in (event.get("multiValueHeaders") or {name: [headers[name]] for name in headers}).items():
+        lines.setdefault(name.lower(), []).extend(value for value in values or () if value is not None)
+    query = event.get("queryStringParameters") or {}
+    parameters = event.get("multiValueQueryStringParameters") or {name: [value] for name, value in query.items()}
     identity = (event.get("requestContext") or {}).get("identity") or {}
     return HttpRequest(
         headers=headers,
-        query=_by_lower_name(event.get("queryStringParameters")),
+        header_lines=lines,
+        query=_by_lower_name(query),
+        parameters=tuple(
+            (name, value) for name, values in parameters.items() for value in values or () if value is not None
+        ),
+        path=event.get("pathParameters") or {},
         body=event.get("body") or "",
         is_base64=bool(event.get("isBase64Encoded")),
         caller=identity.get("apiKeyId") or headers.get("x-api-key", ""),
@@ -46,7 +63,7 @@ def read_http_request(event: Mapping[str, Any]) -> HttpRequest:
 
 
 def _by_lower_name(values: Mapping[str, str] | None) -> dict[str, str]:
-    return {name.lower(): value for name, value in (values or {}).items()}
+    return {name.lower(): value for name, value in (values or {}).items() if value is not None}
 
 
 def read_request_id(request: HttpRequest) -> str | None:

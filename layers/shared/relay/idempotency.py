@@ -1,6 +1,6 @@
 """Answer a repeated request with the first answer, and send nothing.
 
-Kept for an hour by Powertools Idempotency, per caller, datastream and the client's own requestId.
+Kept for an hour by Powertools Idempotency, per caller, datastream, location hint, `silent` and the client's requestId.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ _REUSED = our_problem(
     "request-id-reused",
     422,
     "requestId used for another request",
-    "Within the last hour this requestId came with other events. None of these was accepted: use a new requestId.",
+    "Within the last hour this requestId came with another body. Use a new requestId.",
 )
 
 Answer = dict[str, Any]
@@ -63,9 +63,11 @@ class Idempotency:
                 raise
             return served[0]
 
-        datastream_id = request.query.get("datastreamid", "")
+        key = [request.caller, request.query.get("datastreamid", ""), request_id, request.query.get("silent", "")]
+        if hint := request.path.get("hint"):
+            key.append(hint)
         payload = {
-            "key": [request.caller, datastream_id, request_id, request.query.get("silent", "")],
+            "key": key,
             "body": hashlib.sha256(request.body.encode("utf-8", "surrogatepass")).hexdigest(),
         }
         config = IdempotencyConfig(

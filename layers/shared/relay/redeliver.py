@@ -10,6 +10,7 @@ from relay.core.backoff import backoff
 from relay.core.events import Event
 from relay.core.message import Message, UnreadableMessage, read_message, write_message
 from relay.core.problem import Problem
+from relay.core.request_id import part_id
 from relay.core.verdict import Judgement, Verdict
 from relay.errors import PutBack, ReplaysUnknown
 from relay.forward import Deferred, Forwarder, Settlement
@@ -17,6 +18,7 @@ from relay.forward import Deferred, Forwarder, Settlement
 MAX_UNCERTAIN = 3  # more tries after the first answer that could not be understood
 _STORE_SECONDS = 8.0  # kept back for dead letters and for putting messages back
 _NOT_STORED = Judgement(Verdict.TRANSIENT, reason="not stored")
+_LOGGED_IDS = 100  # of requests to Edge: isolation can send hundreds
 _MAX_DELAY = 900  # seconds that SQS can hold back a new message
 
 
@@ -106,6 +108,7 @@ class Round:
     settlements: list[Settlement] = field(default_factory=list)
     _met: dict[Verdict, Judgement] = field(default_factory=dict)  # what Edge did not decide on, and why
     _tried: list[str] = field(default_factory=list)
+    _sent_as: list[str] = field(default_factory=list)
     _seconds_by_receipt: dict[str, int] = field(default_factory=dict)
 
     def take(self, received: Received) -> None:
@@ -124,6 +127,7 @@ class Round:
             message = message._replace(uncertain=0)  # somebody has mended something: it gets all its tries again
         self._tried.append(message.request_id)
         settlement = self.redeliverer.forwarder.settle(message, self.deadline)
+        self._sent_as += [judgement.sent_as for judgement in settlement.judgements]
         self.settlements.append(settlement)
         self._settle(received, message, settlement)
         self.tally.redelivered += len(settlement.delivered)
@@ -143,7 +147,11 @@ class Round:
 
     def facts(self) -> dict[str, Any]:
         """For the log."""
-        facts = self.tally.metrics() | {"EventsPutBack": self.tally.put_back, "requestIds": self._tried}
+        facts = self.tally.metrics() | {
+            "EventsPutBack": self.tally.put_back,
+            "requestIds": self._tried,
+            "sentAs": self._sent_as[:_LOGGED_IDS],
+        }
         return {**facts, "verdicts": [judgement.facts() for judgement in self._met.values()]} if self._met else facts
 
     def _settle(self, received: Received, message: Message, settlement: Settlement) -> None:
@@ -151,10 +159,13 @@ class Round:
         tried = message._replace(attempts=message.attempts + received.receives)
         by_index = {event.index: event for event in message.events}
         dead = [
-            _letter(tried, (by_index[rejection.index],), "event rejected", rejection.problem)
+            _letter(tried, (by_index[rejection.index],), "event rejected", rejection.sent_as, rejection.problem)
             for rejection in settlement.rejections
         ]
-        dead += [_letter(tried, refusal.events, "request refused", refusal.problem) for refusal in settlement.refusals]
+        dead += [
+            _letter(tried, refusal.events, "request refused", refusal.sent_as, refusal.problem)
+            for refusal in settlement.refusals
+        ]
         later: list[tuple[Message, Judgement]] = []
         for deferred in settlement.deferred:
             judgement = deferred.judgement
@@ -164,7 +175,8 @@ class Round:
                     self._put_back(received, message, judgement)
                 later.append((_again(tried, deferred, message.uncertain), judgement))
             elif message.uncertain >= MAX_UNCERTAIN:
-                dead.append(_letter(tried, deferred.events, "answers not understood", judgement.problem, judgement))
+                reason = "answers not understood"
+                dead.append(_letter(tried, deferred.events, reason, judgement.sent_as, judgement.problem, judgement))
             else:
                 later.append((_again(tried, deferred, message.uncertain + 1), judgement))
         unsafe = self._bury(dead)
@@ -215,26 +227,30 @@ class Round:
 
 
 def _again(message: Message, deferred: Deferred, uncertain: int) -> Message:
-    return message._replace(events=deferred.events, request_id=deferred.request_id, uncertain=uncertain)
+    return message._replace(events=deferred.events, sent_as=deferred.judgement.sent_as, uncertain=uncertain)
 
 
 def _letter(
     message: Message,
     events: tuple[Event, ...],
     reason: str,
+    sent_as: str,
     problem: Problem | None,
     judgement: Judgement | None = None,
 ) -> DeadLetter:
+    rest = message
+    if len(events) < len(message.events):
+        rest = message._replace(events=events, sent_as=part_id(message.request_id, [event.index for event in events]))
     attributes = {
         "reason": reason,
         "code": problem.type.rpartition("/")[2] if problem else f"HTTP {judgement.status}" if judgement else "",
         "detail": _printable(problem.detail if problem else ""),
-        "datastreamId": _printable(message.datastream_id),
-        "requestId": message.request_id,
+        "datastreamId": _printable(message.envelope.datastream_id),
+        "requestId": _printable(message.request_id),
+        "sentAs": _printable(sent_as),
         "attempts": str(message.attempts),
         "firstAcceptedAt": datetime.fromtimestamp(message.accepted_at, UTC).isoformat(timespec="seconds"),
     }
-    rest = message._replace(events=events)
     return DeadLetter(write_message(rest), {name: value for name, value in attributes.items() if value}, rest)
 
 

@@ -48,6 +48,6 @@ class Campaign:
                 "Content-Type": "application/json",
                 "Accept-Encoding": "identity",
             },
-            params=None if self._request_id_in_body else content,
+            params=() if self._request_id_in_body else content.items(),
             data=json.dumps(content).encode() if self._request_id_in_body and content else None,
         )

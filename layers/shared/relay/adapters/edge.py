@@ -1,10 +1,11 @@
-"""Edge Network's `POST /ee/v2/collect`.
+"""Edge Network's `POST /ee/v2/collect`, or `POST /ee/<location hint>/v2/collect`.
 
-Source: AdobeDocs/data-collection-apis, collect endpoint, authenticated.
+Source: AdobeDocs/data-collection-apis, collect endpoint, authenticated; location hints.
 """
 
 from relay.adapters.http import Http
 from relay.core.authorization import Authorization
+from relay.core.envelope import Envelope
 from relay.core.verdict import Answer
 
 
@@ -12,22 +13,25 @@ class Edge:
     """The collect endpoint below `base_url`."""
 
     def __init__(self, base_url: str, http: Http) -> None:
-        self._url = f"{base_url}/ee/v2/collect"
+        self._base_url = base_url
         self._http = http
 
     def collect(
-        self, datastream_id: str, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
     ) -> Answer:
         """Edge's answer to one request of at most 64,000 bytes, in `within` seconds.
 
         Raises SetupError, Unreachable or NoAnswer.
         """
+        hint = f"{envelope.hint}/" if envelope.hint else ""
+        own = (("datastreamId", envelope.datastream_id), ("requestId", request_id))
         return self._http.request(
             "POST",
-            self._url,
+            f"{self._base_url}/ee/{hint}v2/collect",
             within=within,
-            params={"datastreamId": datastream_id, "requestId": request_id},
+            params=own + envelope.parameters,
             headers={
+                **dict(envelope.headers),
                 "Authorization": f"Bearer {authorization.token}",
                 "x-api-key": authorization.client_id,
                 "x-gw-ims-org-id": authorization.org_id,

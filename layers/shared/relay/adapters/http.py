@@ -4,17 +4,28 @@ import json
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 import requests
 import urllib3
-from requests.exceptions import ConnectTimeout, InvalidSchema, InvalidURL, MissingSchema, RequestException, SSLError
+from requests.exceptions import (
+    ConnectTimeout,
+    InvalidHeader,
+    InvalidSchema,
+    InvalidURL,
+    MissingSchema,
+    RequestException,
+    SSLError,
+)
 
 from relay.adapters.connections import Connections
 from relay.core.verdict import Answer, read_object
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
 
+USER_AGENT = "adobe-relay/0.1.0"  # unless there is a visitor's
 MAX_ANSWER_BYTES = 1024 * 1024  # Adobe's answers are a few KB; a larger one is not read to its end
 UNREAD = b"?"  # not empty: an empty body can be all that was to be said, this one cannot
 _CHUNK = 64 * 1024
@@ -47,7 +58,7 @@ class Http:
         *,
         within: float,
         headers: Mapping[str, str],
-        params: Mapping[str, str] | None = None,
+        params: Iterable[tuple[str, str]] = (),
         data: bytes | Mapping[str, str] | None = None,
     ) -> Answer:
         """The answer, with at most `within` seconds spent.
@@ -58,8 +69,8 @@ class Http:
         deadline = time.monotonic() + within
         connect = min(self._timeouts.connect, within / 2)
         timeout = (connect, min(self._timeouts.read, within - connect))
+        prepared = _prepare(method, url, params, headers, data)
         try:
-            prepared = requests.Request(method, url, params=params, data=data, headers=dict(headers)).prepare()
             with self._adapter.send(prepared, stream=True, timeout=timeout) as response:
                 if response.status_code < 200:  # an interim answer: the final one would be taken for the next request's
                     response.raw.close()
@@ -67,9 +78,38 @@ class Http:
                 body = _read(response, deadline)
             if _quotes_token(body, headers):  # parts of it may be passed on: to clients, histories, messages
                 body = UNREAD
-        except RequestException as error:
+        except (RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
             raise _translate(error) from error
         return Answer(response.status_code, {name.lower(): value for name, value in response.headers.items()}, body)
+
+
+def _prepare(
+    method: str,
+    url: str,
+    params: Iterable[tuple[str, str]],
+    headers: Mapping[str, str],
+    data: bytes | Mapping[str, str] | None,
+) -> requests.PreparedRequest:
+    """What requests would make of the arguments. URLs are checked once, and remembered."""
+    prepared = requests.PreparedRequest()
+    prepared.prepare_method(method)
+    query = urlencode(list(params))
+    prepared.url = f"{_checked(url)}?{query}" if query else _checked(url)
+    texts = {"User-Agent": USER_AGENT, **headers}
+    try:  # as bytes: a header may hold any text, and urllib3 takes one of them for an order: @@@SKIP_HEADER@@@
+        prepared.prepare_headers({name: text.encode() for name, text in texts.items()})
+    except InvalidHeader as error:
+        raise SetupError("a header that cannot be sent") from error
+    prepared.prepare_body(data, None)
+    return prepared
+
+
+@lru_cache
+def _checked(url: str) -> str | None:
+    try:
+        return requests.Request("GET", url).prepare().url
+    except (InvalidURL, MissingSchema) as error:
+        raise SetupError("not an address") from error
 
 
 def _read(response: requests.Response, deadline: float) -> bytes:
@@ -93,9 +133,9 @@ def _quotes_token(body: bytes, headers: Mapping[str, str]) -> bool:
     return token.encode() in body
 
 
-def _translate(error: RequestException) -> AdobeError:
+def _translate(error: Exception) -> AdobeError:
     """What the error says about the one thing that matters: was anything sent? In doubt, yes."""
-    if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
+    if isinstance(error, InvalidURL | InvalidSchema):
         return SetupError("not an address")
     if isinstance(error, ConnectTimeout):
         return Unreachable("connection timed out")

@@ -38,7 +38,7 @@ class Queue:
     def put(
         self, texts: Sequence[str], *, delays: Sequence[int] = (), attributes: Sequence[Mapping[str, str]] = ()
     ) -> set[int]:
-        """Store ASCII texts as messages, in PUT_SECONDS; the places of those that may not be stored.
+        """Store texts as messages, in PUT_SECONDS; the places of those that may not be stored.
 
         For each text, if at all: a delay in seconds before it can be received, at most 900, and attributes.
         """
@@ -94,11 +94,12 @@ def _batches(texts: Sequence[str]) -> Iterator[list[int]]:
     batch: list[int] = []
     size = 0
     for place, text in enumerate(texts):
-        if batch and (len(batch) == _ENTRIES or size + len(text) > _BYTES):
+        grown = size + len(text.encode())
+        if batch and (len(batch) == _ENTRIES or grown > _BYTES):
             yield batch
-            batch, size = [], 0
+            batch, grown = [], grown - size
         batch.append(place)
-        size += len(text)
+        size = grown
     if batch:
         yield batch
 

@@ -1,71 +1,193 @@
-"""A message of the spool: one Edge request's worth of events, in ASCII JSON with a version.
+"""A message of the spool: events that one Edge request can hold, with their envelope and their origin, as JSON.
 
-`{"version": 1, "datastreamId", "requestId", "acceptedAt": epoch seconds, "attempts", "uncertain", "events": […]}`
+Version 2 has everything as the client wrote it:
+
+    {"version": 2,
+     "envelope": {"datastreamId", "hint", "parameters": [[name, value], …], "headers": [[name, value], …],
+                  "members": {…}},
+     "parcels": [{"requestId": the client's, "sentAs": the id of the next Edge request with these events,
+                  "acceptedAt": epoch seconds, "attempts", "uncertain", "indexes": places in the client's array,
+                  "events": […]}]}
+
+A message holds one parcel: events of one origin. Members or an event with a character that SQS refuses are stored as a
+JSON string. Version 1, which is still read, has only the datastream of the envelope, and its events are encoded anew:
+
+    {"version": 1, "datastreamId", "requestId": the id of the last Edge request, "acceptedAt", "attempts", "uncertain",
+     "events": […]}
 """
 
 import json
+import re
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from relay.core.events import Event, encode
+from relay.core.envelope import Envelope
+from relay.core.events import MAX_REQUEST_BYTES, Event, encode
+from relay.core.json_text import Cursor
+from relay.core.request_id import is_uuid, part_id
 
-VERSION = 1
+VERSION = 2
+
+_VERSION_1 = re.compile(r'\s*\{\s*"version"\s*:\s*1\s*,')  # how every message of it begins
+_REFUSED_BY_SQS = re.compile("[\ufffe\uffff]")  # of the characters that JSON allows in a text
+_LATEST = 1e11  # epoch seconds; no message is from the year 5138
 
 
 class UnreadableMessage(ValueError):
-    """The text is not a message of this version."""
+    """The text is not a message of a version that we know."""
 
 
 class Message(NamedTuple):
     """What is needed to send the events later, and to tell where they came from."""
 
-    datastream_id: str
-    request_id: str
+    envelope: Envelope
+    request_id: str  # of the client's request
+    sent_as: str  # the id under which Edge gets these events together
     accepted_at: float  # epoch seconds
-    events: tuple[Event, ...]
+    events: tuple[Event, ...]  # with their places in the client's array
     attempts: int  # tries before this message was written
     uncertain: int  # answers so far that could not be understood
 
+    @property
+    def is_answered(self) -> bool:
+        """The client has had its 2xx."""
+        return True
+
 
 def write_message(message: Message) -> str:
-    """The message's text: ASCII, so that one character is one byte wherever it is stored."""
-    head = {
-        "version": VERSION,
-        "datastreamId": message.datastream_id,
+    """The message's text, of characters that SQS takes."""
+    envelope = message.envelope
+    parcel = {
         "requestId": message.request_id,
+        "sentAs": message.sent_as,
         "acceptedAt": message.accepted_at,
         "attempts": message.attempts,
         "uncertain": message.uncertain,
+        "indexes": [event.index for event in message.events],
     }
-    return f'{json.dumps(head)[:-1]}, "events": [{",".join(map(_as_ascii, message.events))}]}}'
+    head = {
+        "datastreamId": envelope.datastream_id,
+        "hint": envelope.hint,
+        "parameters": envelope.parameters,
+        "headers": envelope.headers,
+    }
+    members = _carry(b"{" + envelope.members + b"}")
+    events = ",".join([_carry(event.body) for event in message.events])
+    return (
+        f'{{"version": {VERSION}, "envelope": {json.dumps(head)[:-1]}, "members": {members}}}, '
+        f'"parcels": [{json.dumps(parcel)[:-1]}, "events": [{events}]}}]}}'
+    )
 
 
 def read_message(text: str) -> Message:
     """The message; its events have the very bytes they had when it was written. Raises UnreadableMessage."""
     try:
-        content = json.loads(text)
-        message = Message(
-            str(content["datastreamId"]),
-            str(content["requestId"]),
-            float(content["acceptedAt"]),
-            _read_events(content["events"]),
-            int(content["attempts"]),
-            int(content["uncertain"]),
-        )
-        version = content["version"]
+        message = _read_version_1(text) if _VERSION_1.match(text) else _read_version_2(text)
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
         raise UnreadableMessage("not a message") from error
-    if version != VERSION or not message.events:
-        raise UnreadableMessage("not a message of this version")
+    if not _is_sound(message):
+        raise UnreadableMessage("not a message that could have been written")
     return message
 
 
-def _as_ascii(event: Event) -> str:
-    if event.body.isascii():
-        return event.body.decode("ascii")
-    return json.dumps(json.loads(event.body), separators=(",", ":"))
+def _is_sound(message: Message) -> bool:
+    names = message.envelope.datastream_id + message.request_id + message.sent_as
+    room = MAX_REQUEST_BYTES - message.envelope.overhead
+    return (
+        bool(message.events)
+        and all(len(event.body) <= room for event in message.events)
+        and message.envelope.fault() is None
+        and names.isascii()
+        and names.isprintable()
+        and 0 <= message.accepted_at < _LATEST
+    )
 
 
-def _read_events(contents: Any) -> tuple[Event, ...]:
-    if not isinstance(contents, list) or not all(isinstance(content, dict) for content in contents):
-        raise TypeError("events are not an array of objects")
-    return tuple(Event(index, encode(content).encode()) for index, content in enumerate(contents))
+def _read_version_1(text: str) -> Message:
+    content = json.loads(text)
+    request_id = str(content["requestId"])
+    if not all(isinstance(event, dict) for event in content["events"]):
+        raise TypeError("events are not objects")
+    events = tuple(Event(index, encode(event).encode()) for index, event in enumerate(content["events"]))
+    return Message(
+        envelope=Envelope(str(content["datastreamId"])),
+        request_id=request_id,
+        sent_as=request_id if is_uuid(request_id) else part_id(request_id, range(len(events))),
+        accepted_at=float(content["acceptedAt"]),
+        events=events,
+        attempts=int(content["attempts"]),
+        uncertain=int(content["uncertain"]),
+    )
+
+
+def _read_version_2(text: str) -> Message:
+    cursor = Cursor(text)
+    content = _read_object(cursor, {"envelope": _read_envelope, "parcels": _read_parcels})
+    cursor.end()
+    (parcel,) = content["parcels"]
+    if content["version"] != VERSION:
+        raise ValueError("a version that is not known")
+    return Message(
+        envelope=content["envelope"],
+        request_id=_text(parcel["requestId"]),
+        sent_as=_text(parcel["sentAs"]),
+        accepted_at=float(parcel["acceptedAt"]),
+        events=tuple(Event(int(index), body) for index, body in zip(parcel["indexes"], parcel["events"], strict=True)),
+        attempts=int(parcel["attempts"]),
+        uncertain=int(parcel["uncertain"]),
+    )
+
+
+def _read_object(cursor: Cursor, readers: dict[str, Callable[[Cursor], Any]]) -> dict[str, Any]:
+    """The members of the object here, read with their readers where they have one."""
+    return {name: readers[name](cursor) if name in readers else cursor.value()[0] for name in cursor.members()}
+
+
+def _read_envelope(cursor: Cursor) -> Envelope:
+    content = _read_object(cursor, {"members": _read_members})
+    return Envelope(
+        datastream_id=_text(content["datastreamId"]),
+        hint=_text(content["hint"]),
+        members=content["members"],
+        parameters=_pairs(content["parameters"]),
+        headers=_pairs(content["headers"]),
+    )
+
+
+def _read_members(cursor: Cursor) -> bytes:
+    return _carried(*cursor.value())[1:-1].strip()
+
+
+def _read_parcels(cursor: Cursor) -> list[dict[str, Any]]:
+    return [_read_object(cursor, {"events": _read_events}) for _ in cursor.elements()]
+
+
+def _read_events(cursor: Cursor) -> list[bytes]:
+    return [_carried(value, written) for value, written in zip(*cursor.array(), strict=True)]
+
+
+def _carry(body: bytes) -> str:
+    """JSON in UTF-8 as it is, or as a JSON text that holds it where SQS would refuse a character of it."""
+    text = body.decode()
+    return json.dumps(text) if _REFUSED_BY_SQS.search(text) else text
+
+
+def _carried(value: Any, written: str) -> bytes:
+    """What `_carry` was given: an object, to the byte."""
+    if isinstance(value, str):
+        cursor = Cursor(value)
+        value, written = cursor.value()
+        cursor.end()
+    if not isinstance(value, dict):
+        raise TypeError("not an object")
+    return written.encode()
+
+
+def _pairs(content: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((_text(name), _text(value)) for name, value in content)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return value

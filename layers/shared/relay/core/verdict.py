@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, NamedTuple
 
-from relay.core.problem import EDGE_ERRORS, Problem
+from relay.core.problem import EDGE_ERRORS, Problem, our_problem
 from relay.core.retry_after import read_retry_after
 
 
@@ -43,9 +43,9 @@ _BY_CODE = {
     "0105": Verdict.EVENT_REJECTED,
     "0106": Verdict.REQUEST_REFUSED,
     "0107": Verdict.REQUEST_REFUSED,
-    "0108": Verdict.EVENT_REJECTED,
+    "0108": Verdict.REQUEST_REFUSED,
     "0109": Verdict.REQUEST_REFUSED,  # a 408 that must not be retried
-    "0110": Verdict.EVENT_REJECTED,
+    "0110": Verdict.REQUEST_REFUSED,
     "0111": Verdict.REQUEST_REFUSED,
     "0112": Verdict.EVENT_REJECTED,
     "0113": Verdict.REQUEST_REFUSED,
@@ -55,7 +55,7 @@ _BY_CODE = {
     "0203": Verdict.TRANSIENT,
     "0205": Verdict.TRANSIENT,
     "0300": Verdict.TRANSIENT,
-    "0302": Verdict.EVENT_REJECTED,
+    "0302": Verdict.REQUEST_REFUSED,  # an update of consent that cannot be made: about the request
     "0304": Verdict.EVENT_REJECTED,
     "0305": Verdict.EVENT_REJECTED,
     "0306": Verdict.EVENT_REJECTED,
@@ -92,6 +92,14 @@ _BY_STATUS = {
 _LONGEST_TEXT = 2_000
 _LONGEST_LIST = 1_000
 
+_UNKNOWN_HINT = our_problem(
+    "no-such-location-hint",
+    404,
+    "No such location hint",
+    "Edge does not know the location hint in the path. "
+    "Send the events again with a hint that interact returned, or to /ee/v2/collect.",
+)
+
 _CODE = re.compile(re.escape(EDGE_ERRORS) + r"((\d{4})-\d{3})")
 
 
@@ -115,6 +123,7 @@ class Judgement(NamedTuple):
     reason: str | None = None  # why there was no answer to judge, in constant words
     seconds: float = 0.0  # until the answer, a new token included
     ambiguous: bool = False  # bytes were sent and no answer came: Adobe may have the events
+    sent_as: str = ""  # the id of the request to Edge
 
     @property
     def was_sent(self) -> bool:
@@ -136,16 +145,23 @@ class Judgement(NamedTuple):
             "retryAfter": self.retry_after,
             "notices": len(self.notices) or None,
             "ambiguous": self.ambiguous or None,
+            "sentAs": self.sent_as or None,
         }
         return {name: value for name, value in facts.items() if value is not None}
 
 
-def judge(answer: Answer, now: float) -> Judgement:
-    """The verdict on Edge's answer; `now` (epoch seconds) is what a Retry-After date is measured against."""
+def judge(answer: Answer, now: float, *, has_new_hint: bool = False) -> Judgement:
+    """The verdict on Edge's answer; `now` (epoch seconds) is what a Retry-After date is measured against.
+
+    A path that Edge does not find is a matter of set-up. If it has a location hint, and the client can still be told
+    (`has_new_hint`), it is the client's.
+    """
     content = read_object(answer.body)
     number, code = _read_code(content)
     if answer.status in _TAKEN and not _is_foreign(answer, content):
         return Judgement(Verdict.DELIVERED, answer.status, code, notices=_notices(content, code))
+    if answer.status == 404 and has_new_hint and not code and "retry-after" not in answer.headers:
+        return Judgement(Verdict.REQUEST_REFUSED, answer.status, problem=_UNKNOWN_HINT)
     by_code = _BY_CODE.get(number) if 400 <= answer.status < 600 else None
     return Judgement(
         verdict=by_code or _BY_STATUS.get(answer.status, Verdict.UNCERTAIN),
