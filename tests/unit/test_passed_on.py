@@ -31,13 +31,13 @@ def test_without_a_hint_in_the_path_there_is_none():
     assert read_hint(read_http_request(post({}))) == ""
 
 
-@pytest.mark.parametrize("hint", ["..", "%2e%2e", "or2/../..", "or 2", "é", "x" * 17, "or2?a=b", "or2#"])
+@pytest.mark.parametrize("hint", ["", "..", "%2e%2e", "or2/../..", "or 2", "é", "x" * 17, "or2?a=b", "or2#"])
 def test_what_can_be_no_location_hint_is_not_found(hint: str):
     """There is nothing at such a path."""
     problem = refusal(read_hint, post({}, hint=hint))
 
     assert (problem.status, problem.type) == (404, "urn:adobe-relay:no-such-location-hint")
-    assert hint not in problem.detail
+    assert not hint or hint not in problem.detail
 
 
 @pytest.mark.parametrize("name", VISITOR_HEADERS)

@@ -296,6 +296,16 @@ def test_a_detail_that_sqs_would_not_take_is_made_printable():
     assert world.dead_letters.attributes[0]["detail"] == "bad ??? id"
 
 
+def test_a_dead_letter_has_the_whole_report():
+    """What is wrong with an override, for example: the detail alone only points to it."""
+    said = problem("0113-400", detail="See the report.", report={"errors": ["a is wrong", "b is wrong"]})
+    world = World(edge(Answer(400, {}, said)))
+
+    world.redeliver(record(message("a", "b")))
+
+    assert world.dead_letters.attributes[0]["detail"] == "See the report. a is wrong b is wrong"
+
+
 def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys: pytest.CaptureFixture[str]):
     """Counts, verdicts, times."""
     world = World(edge(Answer(400, {}, problem("0305-400", detail="ada@example.com"))))

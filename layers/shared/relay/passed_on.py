@@ -8,8 +8,10 @@ from relay.http_request import HttpRequest
 
 def read_hint(request: HttpRequest) -> str:
     """The location hint of the path, empty without one. Raises InvalidRequest if it cannot be a location hint."""
-    hint = request.path.get("hint", "")
-    if hint and not is_hint(hint):
+    hint = request.path.get("hint")
+    if hint is None:
+        return ""
+    if not is_hint(hint):
         detail = (
             "The location hint in the path is not valid: 1 to 16 letters and digits, as in /ee/or2/v2/collect. "
             "Use the hint that interact returned, or POST /ee/v2/collect."

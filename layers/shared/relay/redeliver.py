@@ -127,7 +127,8 @@ class Round:
             message = message._replace(uncertain=0)  # somebody has mended something: it gets all its tries again
         self._tried.append(message.request_id)
         settlement = self.redeliverer.forwarder.settle(message, self.deadline)
-        self._sent_as += [judgement.sent_as for judgement in settlement.judgements]
+        ids = [judgement.sent_as for judgement in settlement.judgements]
+        self._sent_as += [sent_as for sent_as in ids if sent_as != message.request_id]
         self.settlements.append(settlement)
         self._settle(received, message, settlement)
         self.tally.redelivered += len(settlement.delivered)
@@ -147,12 +148,16 @@ class Round:
 
     def facts(self) -> dict[str, Any]:
         """For the log."""
-        facts = self.tally.metrics() | {
+        lists = {
+            "sentAs": self._sent_as[:_LOGGED_IDS],
+            "verdicts": [judgement.facts() for judgement in self._met.values()],
+        }
+        return {
+            **self.tally.metrics(),
             "EventsPutBack": self.tally.put_back,
             "requestIds": self._tried,
-            "sentAs": self._sent_as[:_LOGGED_IDS],
+            **{name: found for name, found in lists.items() if found},
         }
-        return {**facts, "verdicts": [judgement.facts() for judgement in self._met.values()]} if self._met else facts
 
     def _settle(self, received: Received, message: Message, settlement: Settlement) -> None:
         """Find a place for every event that Edge did not take."""
@@ -244,7 +249,7 @@ def _letter(
     attributes = {
         "reason": reason,
         "code": problem.type.rpartition("/")[2] if problem else f"HTTP {judgement.status}" if judgement else "",
-        "detail": _printable(problem.detail if problem else ""),
+        "detail": _printable(" ".join([problem.detail, *problem.report.get("errors", ())]) if problem else ""),
         "datastreamId": _printable(message.envelope.datastream_id),
         "requestId": _printable(message.request_id),
         "sentAs": _printable(sent_as),
