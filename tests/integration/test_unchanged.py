@@ -237,6 +237,7 @@ def through_a_dead_letter(relay: Relay, sent: Sent) -> None:
 def test_edge_gets_through_the_relay_what_it_gets_directly(sandbox: SandboxClient, way: Any, sent: Sent):
     """Path, parameters, visitor headers, members and events, to the byte; but for the documented completions."""
     sandbox.credentials(scopes="openid,AdobeID")
+    sandbox.forget()
 
     way(Relay(sandbox), sent)
 
