@@ -8,7 +8,10 @@ import boto3
 import pytest
 
 from relay.adapters.queues import Queue
-from tests.support import batch, ids
+from relay.core.envelope import Envelope
+from relay.core.events import Event
+from relay.core.message import Message, write_message
+from tests.support import NOW, batch, event, ids, spooled_events
 from tools.dead_letters import main
 
 
@@ -25,8 +28,7 @@ class Desk:
         outputs = {"SpoolUrl": self.spool_url, "DeadLettersUrl": self.url}
         return main(list(argv), boto3.client("sqs"), outputs, self.screen.append, self.pauses.append)
 
-    def bury(self, name: str, **attributes: str) -> None:
-        text = json.dumps({"version": 1, **batch(name)})
+    def bury(self, text: str, **attributes: str) -> None:
         assert Queue(self.url).put([text], attributes=[attributes]) == set()
 
 
@@ -34,10 +36,17 @@ class Desk:
 def desk(aws: None) -> Desk:
     sqs = boto3.client("sqs")
     found = Desk(sqs.create_queue(QueueName="spool")["QueueUrl"], sqs.create_queue(QueueName="dead")["QueueUrl"])
-    found.bury("a", reason="event rejected", code="EXEG-0308-400", datastreamId="d1", detail="bad id")
-    found.bury("b", reason="event rejected", code="EXEG-0308-400", datastreamId="d2")
-    found.bury("c", reason="request refused", code="EXEG-0003-400", datastreamId="d1")
+    former = json.dumps({"version": 1, **batch("a")})
+    found.bury(former, reason="event rejected", code="EXEG-0308-400", datastreamId="d1", detail="bad id")
+    found.bury(message("b"), reason="event rejected", code="EXEG-0308-400", datastreamId="d2")
+    found.bury(message("c"), reason="request refused", code="EXEG-0003-400", datastreamId="d1")
     return found
+
+
+def message(name: str) -> str:
+    """One of today's version."""
+    events = (Event(0, json.dumps(event(name)).encode()),)
+    return write_message(Message(Envelope("d"), "r", "s", NOW, events, 1, 0))
 
 
 def receive(url: str) -> list[dict[str, Any]]:
@@ -53,7 +62,7 @@ def receive(url: str) -> list[dict[str, Any]]:
 
 
 def event_ids(messages: list[dict[str, Any]]) -> set[str]:
-    return {name for message in messages for name in ids(json.loads(message["Body"])["events"])}
+    return {name for message in messages for name in ids(spooled_events(message["Body"]))}
 
 
 def test_list_groups_by_reason_code_and_datastream(desk: Desk):

@@ -341,6 +341,22 @@ def test_a_round_is_logged_by_its_requests(
     assert [(found["verdict"], found["edgeStatus"]) for found in line.get("verdicts", [])] == verdicts
 
 
+def test_the_log_says_why_there_are_dead_letters(logged: io.StringIO):
+    """By reason and code, with the number of events."""
+    refusal = Answer(400, {}, problem("0308-400", detail="event #1"))
+
+    World(edge(refusal, 202, Answer(400, {}, problem("0113-400")))).redeliver(
+        record(message("a", "b")), record(message("c", "d"), "m2"), record("rubbish", "m3")
+    )
+
+    (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
+    assert line["deadLetters"] == {
+        "event rejected EXEG-0308-400": 1,
+        "request refused EXEG-0113-400": 2,
+        "unreadable message": 1,
+    }
+
+
 def test_what_is_left_of_a_message_counts_as_put_back(logged: io.StringIO):
     """Though it is another message then."""
     World(edge(Answer(400, {}, problem("0105-400")), 202, 503)).redeliver(record(message("a", "b", "c", "d")))

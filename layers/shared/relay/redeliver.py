@@ -1,6 +1,7 @@
 """Redeliver spooled messages: to Edge, back to the spool for later, or to the dead letters for good."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -74,6 +75,11 @@ class DeadLetter:
     message: Message | None = None  # None: it was unreadable
 
     @property
+    def cause(self) -> str:
+        """For the log: reason and code."""
+        return f"{self.attributes['reason']} {self.attributes.get('code', '')}".rstrip()
+
+    @property
     def events(self) -> int:
         """An unreadable message counts as one."""
         return len(self.message.events) if self.message else 1
@@ -109,6 +115,7 @@ class Round:
     _met: dict[Verdict, Judgement] = field(default_factory=dict)  # what Edge did not decide on, and why
     _tried: list[str] = field(default_factory=list)
     _sent_as: list[str] = field(default_factory=list)
+    _causes: Counter[str] = field(default_factory=Counter)  # of dead letters, by events
     _seconds_by_receipt: dict[str, int] = field(default_factory=dict)
 
     def take(self, received: Received) -> None:
@@ -148,9 +155,10 @@ class Round:
 
     def facts(self) -> dict[str, Any]:
         """For the log."""
-        lists = {
+        lists: dict[str, Any] = {
             "sentAs": self._sent_as[:_LOGGED_IDS],
             "verdicts": [judgement.facts() for judgement in self._met.values()],
+            "deadLetters": self._causes,
         }
         return {
             **self.tally.metrics(),
@@ -208,7 +216,9 @@ class Round:
             return []
         attributes = [letter.attributes for letter in letters]
         unsafe = self.redeliverer.dead_letters.put([letter.text for letter in letters], attributes=attributes)
-        self.tally.dead_lettered += sum(letter.events for n, letter in enumerate(letters) if n not in unsafe)
+        for letter in (letter for place, letter in enumerate(letters) if place not in unsafe):
+            self.tally.dead_lettered += letter.events
+            self._causes[letter.cause] += letter.events
         return [letters[place] for place in sorted(unsafe)]
 
     def _is_the_replay(self, received: Received, message: Message) -> bool:
