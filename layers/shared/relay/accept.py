@@ -7,11 +7,9 @@ from typing import Any, NamedTuple, Protocol
 from relay.batch import Batch
 from relay.core.events import Event, Rejection
 from relay.core.verdict import Verdict
-from relay.forward import Deferred, Forwarder, Settlement
+from relay.forward import LOGGED_IDS, Deferred, Forwarder, Settlement
 
-# One request can lead to hundreds.
-_LOGGED_VERDICTS = 10
-_LOGGED_IDS = 100
+_LOGGED_VERDICTS = 10  # one request can lead to hundreds
 
 
 class SpoolWriter(Protocol):
@@ -33,14 +31,13 @@ class Acceptance(NamedTuple):
         """For the log: counts, what led to anything but delivery, and the ids at Edge that are not the client's."""
         judgements = self.settlement.judgements
         unusual = [judgement.facts() for judgement in judgements if judgement.is_unusual]
-        derived = [judgement.sent_as for judgement in judgements if judgement.sent_as != self.batch.request_id]
         facts: dict[str, Any] = {
             "delivered": len(self.settlement.delivered),
             "spooled": len(self.spooled),
             "rejected": len(self.rejections),
             "edgeRequests": sum(judgement.was_sent for judgement in judgements),
             "verdicts": unusual[:_LOGGED_VERDICTS],
-            "sentAs": derived[:_LOGGED_IDS],
+            "sentAs": self.settlement.derived_ids(self.batch.request_id)[:LOGGED_IDS],
         }
         return {name: fact for name, fact in facts.items() if fact != []}
 

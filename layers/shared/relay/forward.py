@@ -19,6 +19,8 @@ from relay.errors import AdobeError, NoAnswer, SetupError
 _UNKNOWN = Judgement(Verdict.TRANSIENT)
 _NO_CONSENT = "0301-200"
 
+LOGGED_IDS = 100  # of requests to Edge, in one log line: isolation can send hundreds
+
 # Requests at once: Edge's answers take tens of milliseconds, and more would only queue behind one CPU.
 _PARALLEL = 8
 
@@ -94,6 +96,10 @@ class Settlement:
         self.judgements += other.judgements
         self.ignored += other.ignored
 
+    def derived_ids(self, request_id: str) -> list[str]:
+        """The ids under which Edge got, or would have got, parts of the client's request; without the client's own."""
+        return [judgement.sent_as for judgement in self.judgements if judgement.sent_as != request_id]
+
     def ambiguous_events(self) -> int:
         """Events that Adobe may have although they will be sent again."""
         return sum(len(deferred.events) for deferred in self.deferred if deferred.judgement.ambiguous)
@@ -151,7 +157,7 @@ class Forwarder:
             events = undecided.pop()
             request_id = sent_as or part_id(shipment.request_id, [event.index for event in events])
             sent_as = None
-            judgement = self._send(shipment, request_id, events, deadline)
+            judgement = self._send(shipment, request_id, events, deadline)._replace(sent_as=request_id)
             settled.judgements.append(judgement)
             if judgement.verdict is Verdict.DELIVERED:
                 settled.delivered += events
@@ -170,15 +176,13 @@ class Forwarder:
         return settled
 
     def _send(self, shipment: Shipment, request_id: str, events: Sequence[Event], deadline: float) -> Judgement:
-        """What came of one request; the judgement says under which id it went, or would have gone."""
         started = self._now()
         if deadline - started < LEAST_CALL_SECONDS:
-            return Judgement(Verdict.TRANSIENT, reason="no time left to ask", sent_as=request_id)
+            return Judgement(Verdict.TRANSIENT, reason="no time left to ask")
         with self._lock:
             if not self._breaker.allows(started):
                 wait = self._breaker.wait(started)
-                reason = "Edge is spared for a while"
-                return Judgement(Verdict.TRANSIENT, reason=reason, retry_after=wait, sent_as=request_id)
+                return Judgement(Verdict.TRANSIENT, reason="Edge is spared for a while", retry_after=wait)
         judgement = _UNKNOWN
         try:
             body = shipment.envelope.body(event.body for event in events)
@@ -190,7 +194,7 @@ class Forwarder:
                     self._breaker.failed(now, judgement.retry_after)
                 else:
                     self._breaker.succeeded(now)
-        return judgement._replace(seconds=now - started, sent_as=request_id)
+        return judgement._replace(seconds=now - started)
 
     def _ask(self, shipment: Shipment, request_id: str, body: bytes, deadline: float) -> Judgement:
         envelope = shipment.envelope

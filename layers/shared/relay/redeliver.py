@@ -14,12 +14,11 @@ from relay.core.problem import Problem
 from relay.core.request_id import part_id
 from relay.core.verdict import Judgement, Verdict
 from relay.errors import PutBack, ReplaysUnknown
-from relay.forward import Deferred, Forwarder, Settlement
+from relay.forward import LOGGED_IDS, Deferred, Forwarder, Settlement
 
 MAX_UNCERTAIN = 3  # more tries after the first answer that could not be understood
 _STORE_SECONDS = 8.0  # kept back for dead letters and for putting messages back
 _NOT_STORED = Judgement(Verdict.TRANSIENT, reason="not stored")
-_LOGGED_IDS = 100  # of requests to Edge: isolation can send hundreds
 _MAX_DELAY = 900  # seconds that SQS can hold back a new message
 
 
@@ -134,8 +133,7 @@ class Round:
             message = message._replace(uncertain=0)  # somebody has mended something: it gets all its tries again
         self._tried.append(message.request_id)
         settlement = self.redeliverer.forwarder.settle(message, self.deadline)
-        ids = [judgement.sent_as for judgement in settlement.judgements]
-        self._sent_as += [sent_as for sent_as in ids if sent_as != message.request_id]
+        self._sent_as += settlement.derived_ids(message.request_id)
         self.settlements.append(settlement)
         self._settle(received, message, settlement)
         self.tally.redelivered += len(settlement.delivered)
@@ -156,7 +154,7 @@ class Round:
     def facts(self) -> dict[str, Any]:
         """For the log."""
         lists: dict[str, Any] = {
-            "sentAs": self._sent_as[:_LOGGED_IDS],
+            "sentAs": self._sent_as[:LOGGED_IDS],
             "verdicts": [judgement.facts() for judgement in self._met.values()],
             "deadLetters": self._causes,
         }
