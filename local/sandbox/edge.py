@@ -44,6 +44,12 @@ class Edge:
         return Reply(202, {"requestId": request_id})
 
     @staticmethod
+    def datastream_id(query: Any) -> str | None:
+        """Of the newest spelling of the parameter, or else of the older one."""
+        given: str | None = query.get("datastreamId") or query.get("dataStreamId")
+        return given
+
+    @staticmethod
     def request_id(query: Any, headers: Any) -> str:
         """The caller's id, or a new one; with Edge's own suffix, as since June 2026."""
         given = _given_request_id(query, headers) or str(uuid.uuid4())
@@ -51,7 +57,7 @@ class Edge:
 
     def _check_parameters(self, query: Any, headers: Any) -> str:
         """The datastream's id; raises Refused."""
-        datastream_id: str | None = query.get("datastreamId") or query.get("dataStreamId")
+        datastream_id = self.datastream_id(query)
         if not datastream_id:
             raise Refused("0002-400")
         given = _given_request_id(query, headers)

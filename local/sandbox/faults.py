@@ -9,8 +9,8 @@ from typing import Any, Literal, Self
 from local.sandbox.catalogue import ERRORS
 
 _KINDS: dict[str, type | tuple[type, ...]] = {
-    "on": str, "times": int, "contains": str, "delay": (int, float), "status": int, "code": str, "headers": dict,
-    "retry_after": int, "retry_after_date": int, "drop": str, "cut": bool,
+    "on": str, "times": int, "contains": str, "datastream": str, "delay": (int, float), "status": int, "code": str,
+    "headers": dict, "retry_after": int, "retry_after_date": int, "drop": str, "cut": bool,
 }  # fmt: skip
 ENDPOINTS = ("token", "collect", "ingest", "ingest_status")
 
@@ -25,6 +25,7 @@ class Fault:
     on: str = "*"  # one of ENDPOINTS, or "*" for all of them
     times: int | None = None  # requests; None: until it is removed
     contains: str | None = None  # only requests whose body has this text; the guilty event is the first that has it
+    datastream: str | None = None  # only requests to collect whose query names this datastream, in either spelling
     delay: float = 0.0  # seconds before anything else happens
     status: int | None = None
     code: str | None = None  # nnnn-sss of a documented EXEG error
@@ -48,15 +49,19 @@ class Fault:
         fault = cls(**content)
         if fault.on not in (*ENDPOINTS, "*"):
             raise ValueError(f"on must be * or one of {', '.join(ENDPOINTS)}")
+        if fault.datastream is not None and fault.on not in ("collect", "*"):
+            raise ValueError("only requests to collect name a datastream")
         if fault.code is not None and fault.code not in ERRORS:
             raise ValueError("code must be a documented one, such as 0306-400")
         if fault.drop not in (None, "before", "after"):
             raise ValueError("drop must be before or after")
         return fault
 
-    def hits(self, endpoint: str, body: bytes) -> bool:
-        """Whether this request is to meet the fault."""
+    def hits(self, endpoint: str, datastream_id: str | None, body: bytes) -> bool:
+        """Whether this request is to meet the fault; `datastream_id` is what its query names, if it does."""
         if self.times == 0 or self.on not in (endpoint, "*"):
+            return False
+        if self.datastream is not None and (endpoint, datastream_id) != ("collect", self.datastream):
             return False
         return self.contains is None or self.contains.encode() in body
 
@@ -91,9 +96,9 @@ class Faults:
     def clear(self) -> None:
         self._faults.clear()
 
-    def meet(self, endpoint: str, body: bytes) -> Fault | None:
+    def meet(self, endpoint: str, datastream_id: str | None, body: bytes) -> Fault | None:
         for fault in self._faults:
-            if fault.hits(endpoint, body):
+            if fault.hits(endpoint, datastream_id, body):
                 if fault.times is not None:
                     fault.times -= 1
                 return fault

@@ -84,8 +84,12 @@ class Sandbox:
     async def serve(self, endpoint: str, request: Request, handle: Callable[[bytes], Reply]) -> Response:
         """Take the request with `handle`, unless a fault is in force that says otherwise."""
         body = await request.body()
-        fault = self.faults.meet(endpoint, body) or Fault()
+        datastream_id = self.edge.datastream_id(request.query_params)
+        fault = self.faults.meet(endpoint, datastream_id, body) or Fault()
+        requests = self.requests
         await asyncio.sleep(fault.delay)
+        if self.requests is not requests:  # reset meanwhile: what was sent before must not show up afterwards
+            return Dropped()
         reply = self._faulty_reply(fault, request, body)
         if fault.drop != "before" and (reply is None or (reply.taken and fault.code is None)):
             usual = handle(body)

@@ -381,6 +381,55 @@ def test_members_beside_the_events_do_not_hide_the_guilty_event(sandbox: Sandbox
     assert "#2" in answer.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("fault", "text"),
+    [
+        pytest.param({"status": 500}, "", id="bare 500"),
+        pytest.param({"code": "0001-500"}, "EXEG-0001-500", id="0001"),
+    ],
+)
+def test_an_event_can_make_edge_crash(
+    sandbox: SandboxClient, headers: dict[str, str], fault: dict[str, Any], text: str
+):
+    """500 for every request with it, and no word about which event it is."""
+    sandbox.fault(on="collect", contains='"bad"', **fault)
+
+    good, bad = collect(sandbox, headers, batch("a")), collect(sandbox, headers, batch("b", "c", "bad"))
+
+    assert (good.status_code, bad.status_code) == (202, 500)
+    assert text in bad.text
+    assert (bad.text == "") == (text == "")
+    assert not any(word in bad.text for word in ("#", "index"))
+    assert ids(sandbox.events()) == {"a"}
+
+
+@pytest.mark.parametrize("on", ["collect", "*"])
+@pytest.mark.parametrize("spelling", ["datastreamId", "dataStreamId"])
+def test_a_fault_can_follow_a_datastream(sandbox: SandboxClient, headers: dict[str, str], spelling: str, on: str):
+    """Only requests to collect that name it meet the fault, in either spelling."""
+    sandbox.fault(on=on, code="0201-503", datastream="broken")
+
+    broken = collect(sandbox, headers, batch("a"), f"{spelling}=broken")
+    others = [collect(sandbox, headers, batch("b"), query) for query in (f"{spelling}=fine", f"{spelling}=broken2")]
+    without = collect(sandbox, headers, batch("c"), "a=broken")
+
+    assert (broken.status_code, broken.json()["type"][-8:]) == (503, "0201-503")
+    assert [answer.status_code for answer in others] == [202, 202]
+    assert "EXEG-0002-400" in without.text
+    assert new_headers(sandbox)["Authorization"].startswith("Bearer ")
+    assert ids(sandbox.events()) == {"b"}
+
+
+def test_a_fault_can_follow_an_event_of_one_datastream(sandbox: SandboxClient, headers: dict[str, str]):
+    """Both have to fit, and only those requests are counted."""
+    sandbox.fault(on="collect", status=500, contains='"bad"', datastream="broken", times=1)
+
+    queries = [("a", "broken"), ("bad", "fine"), ("bad", "broken"), ("bad", "broken")]
+    answers = [collect(sandbox, headers, batch(name), f"datastreamId={stream}") for name, stream in queries]
+
+    assert [answer.status_code for answer in answers] == [202, 202, 500, 202]
+
+
 def test_a_207_takes_the_events(sandbox: SandboxClient, headers: dict[str, str]):
     """Nested 503 or not."""
     sandbox.fault(on="collect", status=207)
@@ -412,7 +461,18 @@ def test_an_answer_can_be_cut_off(sandbox: SandboxClient, headers: dict[str, str
         collect(sandbox, headers, batch("a"))
 
 
-@pytest.mark.parametrize("fault", [{"bogus": 1}, {"on": "nowhere"}, {"code": "9999-400"}, {"drop": "sometimes"}])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"bogus": 1},
+        {"on": "nowhere"},
+        {"code": "9999-400"},
+        {"drop": "sometimes"},
+        {"datastream": 1},
+        {"datastream": ["d"]},
+        {"datastream": "d", "on": "token"},
+    ],
+)
 def test_a_fault_that_makes_no_sense_is_refused(sandbox: SandboxClient, fault: dict[str, Any]):
     """A typing error in a test must not make it pass."""
     with pytest.raises(requests.HTTPError):
