@@ -34,14 +34,14 @@ from relay.adapters.http import Http, Timeouts
 from relay.adapters.ims import Ims
 from relay.authorize import Authorizer
 from relay.collect import Collect
-from relay.core.breaker import Breaker
 from relay.core.envelope import FRAME_BYTES, Envelope
 from relay.core.events import MAX_REQUEST_BYTES, Event
 from relay.core.message import Message, write_message
 from relay.core.packing import pack
+from relay.core.verdict import Answer
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
-from tests.support import FakeCredentials, FakeQueue, context, event, post
+from tests.support import FakeCredentials, FakeEdge, FakeQueue, context, edge, event, post
 
 
 def report(name: str, ratios: list[float], limit: float | None, note: str) -> bool:
@@ -64,14 +64,14 @@ def sink() -> Iterator[str]:
             yield url
 
 
-def forwarder(url: str, breaker: Breaker | None = None) -> Forwarder:
+def forwarder(url: str, other: FakeEdge | None = None) -> Forwarder:
     timeouts = Timeouts(2, 9)
     authorizer = Authorizer(FakeCredentials(), Ims(url, Http(timeouts)), time.time)
-    return Forwarder(Edge(url, Http(timeouts)), authorizer, time.time, breaker or Breaker())
+    return Forwarder(other or Edge(url, Http(timeouts)), authorizer, time.time)
 
 
-def collector(url: str, breaker: Breaker | None = None) -> Collect:
-    return Collect(Acceptor(forwarder(url, breaker), FakeQueue(), time.time), lambda: None, set(), time.time)  # type: ignore[arg-type, return-value]
+def collector(url: str, other: FakeEdge | None = None) -> Collect:
+    return Collect(Acceptor(forwarder(url, other), FakeQueue(), time.time), lambda: None, set(), time.time)  # type: ignore[arg-type, return-value]
 
 
 def warm_collect(url: str) -> bool:
@@ -96,8 +96,9 @@ def warm_collect(url: str) -> bool:
 def open_breaker(url: str) -> bool:
     """Callers of an outage pay for our work and the spool's, not for Adobe's timeouts; here the spool costs nothing."""
     request = post({"events": [event(str(n), text="x" * 300) for n in range(100)]})
-    usual, spared = collector(url), collector(url, Breaker(open_until=time.time() + 600))
-    collect(request, context(), usual)
+    usual, spared = collector(url), collector(url, edge(Answer(503, {"retry-after": "600"}, b"")))
+    for served in (usual, spared):
+        collect(request, context(), served)  # the token is there, and the breaker is open
     ratios = []
     for _ in range(ROUNDS):
         normal = seconds(lambda: collect(request, context(), usual), 40)
@@ -111,7 +112,7 @@ def drain(url: str) -> bool:
     events = tuple(Event(index, body) for index in range(100))
     record = {
         "messageId": "m", "receiptHandle": "r", "eventSource": "aws:sqs", "messageAttributes": {},
-        "body": write_message(Message(Envelope("d"), "r", "s", time.time(), events, 1, 0)),
+        "body": write_message(Message(Envelope("d"), "r", "s", time.time(), events, 1)),
         "attributes": {"ApproximateReceiveCount": "1"},
     }  # fmt: skip
     batch = {"Records": [record] * 10}

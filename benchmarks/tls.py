@@ -4,6 +4,7 @@ import socket
 import ssl
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ import trustme
 from benchmarks.timing import ROUNDS, seconds
 from relay.adapters import connections
 from relay.adapters.http import Http, Timeouts
+from relay.core.deadline import Deadline
 from relay.core.verdict import Answer
 
 
@@ -22,7 +24,7 @@ def measure() -> list[float]:
     """The ratios, a request and its answer included; reading the bundle each time is how requests does it."""
 
     def ask() -> Answer:
-        return Http(Timeouts(2, 9)).request("GET", url, within=9, headers={})
+        return Http(Timeouts(2, 9)).request("GET", url, deadline=Deadline.after(20, time.time), headers={})
 
     def ask_anew() -> Answer:
         connections.tls_context.cache_clear()

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,10 @@ from samcli.yamlhelper import yaml_parse
 
 from local.process import wait_until
 from relay.core.authorization import Authorization, Credentials, Token
+from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.verdict import Answer
-from relay.errors import AdobeError
+from relay.errors import AdobeError, NoAnswer, OutOfTime
 
 PROJECT = Path(__file__).resolve().parent.parent
 DATASTREAM = "3849362f-f325-4418-8cc8-993342b254f7"
@@ -101,26 +103,61 @@ def problem(code: str, **members: Any) -> bytes:
     return json.dumps(content).encode()
 
 
-@dataclass
 class Clock:
-    """Time that only moves when it is told to."""
+    """Time (epoch seconds) that only moves when it is told to; for threads in parallel it passes in parallel."""
 
-    seconds: float = NOW
+    def __init__(self, seconds: float = NOW) -> None:
+        self._seconds = seconds
+        self._of_others: dict[int, float] = {}
 
     def __call__(self) -> float:
         return self.seconds
 
+    @property
+    def seconds(self) -> float:
+        if threading.current_thread() is not threading.main_thread():
+            return self._of_others.setdefault(threading.get_ident(), self._seconds)
+        while self._of_others:  # they have ended: the test waits for the slowest of them
+            self._seconds = max(self._seconds, self._of_others.popitem()[1])
+        return self._seconds
+
+    @seconds.setter
+    def seconds(self, seconds: float) -> None:
+        if threading.current_thread() is threading.main_thread():
+            self._seconds = seconds
+        else:
+            self._of_others[threading.get_ident()] = seconds
+
+
+EDGE_SECONDS = 11.0  # that a call of Edge takes at most
+
+
+def pass_time(clock: Clock, takes: float, most: float, deadline: Deadline) -> None:
+    """What an adapter does with time: it begins a call only if the longest fits in, and gives up after the longest."""
+    if not deadline.fits(most):
+        raise OutOfTime
+    clock.seconds += min(takes, most)
+    if takes > most:
+        raise NoAnswer("no answer in time, or connection lost")
+
 
 @dataclass
 class FakeEdge:
-    """Edge, giving these answers in turn and the last one for ever; keeps what it was sent."""
+    """Edge, giving these answers in turn and the last one for ever; keeps what it was sent.
+
+    Every answer takes `takes` seconds of the clock. Like the adapter it begins nothing that may not end in time.
+    """
 
     answers: list[Answer | AdobeError]
     sent: list[dict[str, Any]] = field(default_factory=list)
+    clock: Clock = field(default_factory=Clock)
+    takes: float = 0.0
+    seconds: float = EDGE_SECONDS
 
     def collect(
-        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, deadline: Deadline
     ) -> Answer:
+        pass_time(self.clock, self.takes, self.seconds, deadline)
         self.sent.append({"envelope": envelope, "request_id": request_id, "body": body, "token": authorization.token})
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, AdobeError):
@@ -145,17 +182,28 @@ def edge(*answers: Answer | AdobeError | int) -> FakeEdge:
 
 @dataclass
 class FakeQueue:
-    """A queue that remembers; it fails to store the messages at these places of a call."""
+    """A queue that remembers; it fails to store the messages at these places of a call, or raises."""
 
     failing: set[int] = field(default_factory=set)
+    error: Exception | None = None
     texts: list[str] = field(default_factory=list)
     attributes: list[Mapping[str, str]] = field(default_factory=list)
     delays: list[int] = field(default_factory=list)
-    put_back_seconds: dict[str, int] = field(default_factory=dict)
+    hidden_seconds: dict[str, int] = field(default_factory=dict)
+    seconds: float = 2.5
 
     def put(
-        self, texts: Sequence[str], *, delays: Sequence[int] = (), attributes: Sequence[Mapping[str, str]] = ()
+        self,
+        texts: Sequence[str],
+        deadline: Deadline,
+        *,
+        delays: Sequence[int] = (),
+        attributes: Sequence[Mapping[str, str]] = (),
     ) -> set[int]:
+        if self.error:
+            raise self.error
+        if not deadline.fits(self.seconds):
+            return set(range(len(texts)))
         for place, text in enumerate(texts):
             if place not in self.failing:
                 self.texts.append(text)
@@ -163,8 +211,11 @@ class FakeQueue:
                 self.attributes.append(attributes[place] if attributes else {})
         return self.failing & set(range(len(texts)))
 
-    def put_back(self, seconds_by_receipt: Mapping[str, int]) -> None:
-        self.put_back_seconds.update(seconds_by_receipt)
+    def hide(self, seconds_by_receipt: Mapping[str, int], deadline: Deadline) -> None:
+        if self.error:
+            raise self.error
+        if deadline.fits(self.seconds):
+            self.hidden_seconds.update(seconds_by_receipt)
 
     def event_ids(self) -> set[str]:
         return {found for text in self.texts for found in ids(spooled_events(text))}
@@ -178,12 +229,12 @@ class FakeAuthorizer:
     minted: int = 1
     distrusted: bool = False
 
-    def authorization(self, deadline: float) -> Authorization:
+    def authorization(self, deadline: Deadline) -> Authorization:
         if self.error:
             raise self.error
         return Authorization(f"token-{self.minted}", CREDENTIALS.client_id, CREDENTIALS.org_id)
 
-    def replace(self, refused: Authorization, deadline: float) -> Authorization:
+    def replace(self, refused: Authorization, deadline: Deadline) -> Authorization:
         self.minted += 1
         return self.authorization(deadline)
 
@@ -193,21 +244,21 @@ class FakeAuthorizer:
 
 @dataclass
 class FakeCampaign:
-    """Campaign, giving these answers in turn and the last one for ever; keeps what it was asked, and within what."""
+    """Campaign, giving these answers in turn and the last one for ever; keeps what it was asked, and the time left."""
 
     answers: list[Answer | AdobeError]
     asked: list[tuple[str, ...]] = field(default_factory=list)
-    within: list[float] = field(default_factory=list)
+    left: list[float] = field(default_factory=list)
 
-    def submit(self, mapping_id: str, authorization: Authorization, within: float) -> Answer:
-        return self._answer(within, "POST", mapping_id, authorization.token)
+    def submit(self, mapping_id: str, authorization: Authorization, deadline: Deadline) -> Answer:
+        return self._answer(deadline, "POST", mapping_id, authorization.token)
 
-    def status(self, mapping_id: str, request_id: str, authorization: Authorization, within: float) -> Answer:
-        return self._answer(within, "GET", mapping_id, request_id, authorization.token)
+    def status(self, mapping_id: str, request_id: str, authorization: Authorization, deadline: Deadline) -> Answer:
+        return self._answer(deadline, "GET", mapping_id, request_id, authorization.token)
 
-    def _answer(self, within: float, *asked: str) -> Answer:
+    def _answer(self, deadline: Deadline, *asked: str) -> Answer:
         self.asked.append(asked)
-        self.within.append(within)
+        self.left.append(deadline.left())
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, AdobeError):
             raise answer
@@ -226,7 +277,7 @@ class FakeCredentials:
 
     values: list[Credentials] = field(default_factory=lambda: [CREDENTIALS])
 
-    def read(self) -> Credentials:
+    def read(self, deadline: Deadline) -> Credentials:
         return self.values.pop(0) if len(self.values) > 1 else self.values[0]
 
 
@@ -238,7 +289,7 @@ class FakeTokenService:
     error: AdobeError | None = None
     minted_for: list[Credentials] = field(default_factory=list)
 
-    def mint(self, credentials: Credentials, now: float, within: float) -> Token:
+    def mint(self, credentials: Credentials, now: float, deadline: Deadline) -> Token:
         if self.error:
             raise self.error
         self.minted_for.append(credentials)

@@ -14,6 +14,7 @@ import json
 import os
 import sys
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -92,7 +93,11 @@ class DeadLetters:
         self._sqs.send_message(
             QueueUrl=self._spool_url,
             MessageBody=letter.text,
-            MessageAttributes={"replayOf": {"DataType": "String", "StringValue": letter.message_id}},
+            MessageAttributes={
+                "replayOf": {"DataType": "String", "StringValue": letter.message_id},
+                # of this attempt: it stays when SQS moves the message and gives it another id
+                "replayId": {"DataType": "String", "StringValue": str(uuid.uuid4())},
+            },
         )
         self.discard(letter)
 

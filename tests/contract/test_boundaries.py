@@ -14,7 +14,8 @@ FUNCTIONS = sorted((PROJECT / "functions").glob("*/app.py"))
 
 # What a decision may use: no AWS, HTTP, clock, randomness, disk, environment.
 PURE = {
-    "collections", "dataclasses", "email", "enum", "json", "math", "re", "types", "typing", "urllib.parse", "uuid"
+    "collections", "dataclasses", "datetime", "email", "enum", "itertools", "json", "math", "re", "types", "typing",
+    "urllib.parse", "uuid",
 }  # fmt: skip
 
 

@@ -206,7 +206,7 @@ def test_what_must_not_go_unnoticed_has_an_alarm():
         ("SetupErrors", 0),
         ("Errors", 0),
         ("Throttles", 0),
-        ("RedeliverFailures", 0),
+        ("InternalErrors", 0),
         ("ExecutionsFailed", 0),
         ("ExecutionsTimedOut", 0),
         ("ScheduledIngestionsSucceeded", 1),

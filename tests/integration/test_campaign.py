@@ -13,9 +13,11 @@ from relay.adapters.ims import Ims
 from relay.authorize import Authorizer
 from relay.campaign import CampaignClient
 from relay.core.authorization import Authorization
+from relay.core.deadline import Deadline
 from relay.core.report import Report, Status, Trouble
 from relay.core.verdict import Verdict
-from tests.support import FakeCredentials, SandboxClient, unmeasured
+from relay.errors import OutOfTime
+from tests.support import AUTHORIZATION, NOW, Clock, FakeAuthorizer, FakeCredentials, SandboxClient, unmeasured
 
 QUICK = Timeouts(connect=1, read=1)
 
@@ -29,8 +31,8 @@ def client_of(
     return CampaignClient(campaign, authorizer, time.time)
 
 
-def soon() -> float:
-    return time.time() + 10
+def soon() -> Deadline:
+    return Deadline.after(10, time.time)
 
 
 @pytest.mark.parametrize("in_body", [False, True], ids=["query", "body"])
@@ -54,7 +56,7 @@ def test_a_submission_carries_the_headers_of_adobes_page():
     http: Any = SimpleNamespace(request=lambda *_, headers, **__: sent.update(headers))
     campaign = Campaign("https://mc.adobe.io", "example", request_id_in_body=False, http=http)
 
-    campaign.submit("42", Authorization("token", "client", "org"), 5)
+    campaign.submit("42", Authorization("token", "client", "org"), soon())
 
     assert sent == {
         "Authorization": "Bearer token",
@@ -132,6 +134,30 @@ def test_the_token_is_renewed_once(sandbox: SandboxClient):
 
     assert isinstance(client.submit("42", soon(), unmeasured()), Report)
     assert sandbox.statuses("token") == [200, 200]
+
+
+def test_what_may_not_be_answered_in_time_is_not_asked(sandbox: SandboxClient):
+    """Neither a submission, of which nobody would know whether Adobe took it, nor a status."""
+    campaign = Campaign(sandbox.url, "example", request_id_in_body=False, http=Http(QUICK))
+    late = Deadline(NOW + QUICK.total - 0.01, Clock())
+
+    with pytest.raises(OutOfTime):
+        campaign.submit("42", AUTHORIZATION, late)
+    with pytest.raises(OutOfTime):
+        campaign.status("42", "3520", AUTHORIZATION, late)
+
+    assert (sandbox.statuses("ingest"), sandbox.statuses("ingest_status")) == ([], [])
+
+
+def test_too_little_time_for_a_submission_is_trouble_and_no_doubt(sandbox: SandboxClient):
+    """Nothing was sent: it can be repeated without a thought."""
+    campaign = Campaign(sandbox.url, "example", request_id_in_body=False, http=Http(QUICK))
+    client = CampaignClient(campaign, FakeAuthorizer(), Clock())
+
+    outcome = client.submit("42", Deadline(NOW + QUICK.total - 0.01, Clock()), unmeasured())
+
+    assert outcome == Trouble(Verdict.TRANSIENT, OutOfTime().reason)
+    assert sandbox.statuses("ingest") == []
 
 
 def test_a_redirect_is_not_followed(sandbox: SandboxClient):

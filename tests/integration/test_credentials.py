@@ -1,17 +1,25 @@
 """Adobe's credentials in Secrets Manager."""
 
 import json
+import time
+from contextlib import nullcontext
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from relay.adapters.credentials import SecretsManagerCredentials
+from relay.adapters.credentials import SECONDS, SecretsManagerCredentials
 from relay.core.authorization import Credentials
-from relay.errors import AdobeError, SetupError, Unreachable
+from relay.core.deadline import Deadline
+from relay.errors import AdobeError, OutOfTime, SetupError, Unreachable
+from tests.support import NOW, Clock
 
 WHOLE = {"client_id": "c", "client_secret": "s", "org_id": "o@AdobeOrg", "scopes": "openid"}
+
+
+def soon() -> Deadline:
+    return Deadline.after(10, time.time)
 
 
 @pytest.fixture
@@ -24,9 +32,9 @@ def test_the_secret_is_read_anew_each_time(secrets_manager: Any):
     secrets_manager.create_secret(Name="adobe", SecretString=json.dumps(WHOLE))
     store = SecretsManagerCredentials(secrets_manager, "adobe")
 
-    before = store.read()
+    before = store.read(soon())
     secrets_manager.put_secret_value(SecretId="adobe", SecretString=json.dumps(WHOLE | {"client_secret": "new"}))
-    after = store.read()
+    after = store.read(soon())
 
     assert before == Credentials(**WHOLE)
     assert after.client_secret == "new"
@@ -49,7 +57,7 @@ def test_a_secret_that_is_not_whole_is_a_matter_of_setup(secrets_manager: Any, s
     secrets_manager.create_secret(Name="adobe", SecretString=secret)
 
     with pytest.raises(SetupError) as raised:
-        SecretsManagerCredentials(secrets_manager, "adobe").read()
+        SecretsManagerCredentials(secrets_manager, "adobe").read(soon())
 
     assert secret not in str(raised.value)
 
@@ -77,10 +85,27 @@ def test_only_what_a_person_must_mend_is_a_matter_of_setup(answer: Any, error: t
 
     client: Any = Client()
     with pytest.raises(error):
-        SecretsManagerCredentials(client, "adobe").read()
+        SecretsManagerCredentials(client, "adobe").read(soon())
 
 
 def test_a_secret_that_is_not_there_is_a_matter_of_setup(secrets_manager: Any):
     """Deleted, or not allowed to read it: the same for the caller."""
     with pytest.raises(SetupError):
-        SecretsManagerCredentials(secrets_manager, "adobe").read()
+        SecretsManagerCredentials(secrets_manager, "adobe").read(soon())
+
+
+@pytest.mark.parametrize(("left", "asked"), [(SECONDS, 1), (SECONDS - 0.01, 0)])
+def test_the_secret_is_read_only_if_the_longest_answer_fits_in(left: float, asked: int):
+    """Else Secrets Manager is not asked, and that says nothing of it."""
+    calls = []
+
+    class Client:
+        def get_secret_value(self, **arguments: Any) -> Any:
+            calls.append(arguments)
+            return {"SecretString": json.dumps(WHOLE)}
+
+    client: Any = Client()
+    with nullcontext() if asked else pytest.raises(OutOfTime):
+        SecretsManagerCredentials(client, "adobe").read(Deadline(NOW + left, Clock()))
+
+    assert len(calls) == asked

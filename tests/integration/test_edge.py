@@ -19,12 +19,18 @@ from relay.adapters.http import Http, Timeouts
 from relay.adapters.ims import Ims
 from relay.authorize import Authorizer
 from relay.collect import Collect
+from relay.core.deadline import Deadline
+from relay.core.envelope import Envelope
+from relay.errors import OutOfTime
 from relay.forward import Forwarder
 from relay.idempotency import Idempotency
 from tests.support import (
+    AUTHORIZATION,
     DATASTREAM,
+    NOW,
     PROJECT,
     SEED,
+    Clock,
     FakeCredentials,
     FakeQueue,
     SandboxClient,
@@ -45,9 +51,9 @@ class Client:
     collect: Collect
     spool: FakeQueue
 
-    def send(self, content: Any, **request: Any) -> tuple[int, dict[str, str], Any]:
-        """Status, headers and JSON of the answer."""
-        response = handler(post(content, **request), context(), self.collect)
+    def send(self, content: Any, seconds: float = 28, **request: Any) -> tuple[int, dict[str, str], Any]:
+        """Status, headers and JSON of the answer, which has so many seconds."""
+        response = handler(post(content, **request), context(seconds), self.collect)
         return response["statusCode"], response["headers"], json.loads(response["body"] or "null")
 
 
@@ -241,3 +247,25 @@ def test_an_answer_is_never_larger_than_lambda_returns(sandbox: SandboxClient, c
     assert status == 207
     assert len(json.dumps(content)) < 2_000_000
     assert all("eventIndex" in warning["report"] for warning in content["warnings"] if "report" in warning)
+
+
+def test_edge_is_not_asked_what_it_may_not_answer_in_time(sandbox: SandboxClient):
+    """It could take the events, and nobody would know."""
+    edge, body = Edge(sandbox.url, Http(QUICK)), json.dumps(batch("a")).encode()
+
+    with pytest.raises(OutOfTime):
+        edge.collect(Envelope(DATASTREAM), "r", body, AUTHORIZATION, Deadline(NOW + QUICK.total - 0.01, Clock()))
+
+    assert edge.seconds == QUICK.total
+    assert sandbox.statuses("collect") == []
+
+
+def test_a_client_who_comes_late_finds_its_events_on_the_spool(sandbox: SandboxClient, client: Client):
+    """With half a second for the answer and two calls of the spool kept back, Edge would not fit in."""
+    kept_back = 0.5 + 2 * client.spool.seconds
+
+    status, _, _ = client.send(batch("a"), seconds=kept_back + QUICK.total - 0.1)
+
+    assert status == 202
+    assert client.spool.event_ids() == {"a"}
+    assert (sandbox.statuses("token"), sandbox.statuses("collect")) == ([], [])

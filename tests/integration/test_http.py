@@ -16,8 +16,9 @@ import trustme
 from local.process import choose_port
 from relay.adapters.connections import IDLE_SECONDS
 from relay.adapters.http import MAX_ANSWER_BYTES, UNREAD, USER_AGENT, Http, Timeouts
-from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
-from tests.support import Clock
+from relay.core.deadline import Deadline
+from relay.errors import AdobeError, NoAnswer, OutOfTime, SetupError, Unreachable
+from tests.support import NOW, Clock
 
 QUICK = Timeouts(connect=1, read=0.2)
 
@@ -71,6 +72,23 @@ def tls_server() -> Iterator[str]:
         yield url.replace("http://", "https://")
 
 
+@contextmanager
+def trusted(serve: Callable[[socket.socket], None], monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """As `server`, with TLS and a certificate that is trusted meanwhile."""
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+
+    def serve_securely(connection: socket.socket) -> None:
+        with suppress(OSError), tls.wrap_socket(connection, server_side=True) as secured:
+            serve(secured)
+
+    with authority.cert_pem.tempfile() as bundle:
+        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", bundle)
+        with server(serve_securely) as url:
+            yield url.replace("http://", "https://")
+
+
 def read_request(connection: socket.socket) -> bytes:
     """One request without a body; empty when the other side has closed."""
     request = b""
@@ -93,8 +111,12 @@ def answering(*parts: bytes) -> Callable[[socket.socket], None]:
     return serve
 
 
-def get(url: str, http: Http | None = None, within: float = 5):
-    return (http or Http(QUICK)).request("GET", url, within=within, headers={})
+def soon() -> Deadline:
+    return Deadline.after(10, time.time)
+
+
+def get(url: str, http: Http | None = None, deadline: Deadline | None = None):
+    return (http or Http(QUICK)).request("GET", url, deadline=deadline or soon(), headers={})
 
 
 def test_an_answer_comes_with_status_headers_and_body():
@@ -119,6 +141,39 @@ def test_a_connection_is_used_again():
 
     assert answers == [b"ok"] * 3
     assert len(connections) == 1
+
+
+@pytest.mark.parametrize(("left", "begins"), [(QUICK.total + 0.01, True), (QUICK.total - 0.01, False), (-1.0, False)])
+def test_a_call_begins_only_if_the_longest_answer_fits_in(left: float, begins: bool):
+    """One that is cut short could have been taken; of one that did not begin that is certain."""
+    connections: list[socket.socket] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(connection)
+        answering(OK)(connection)
+
+    with server(serve) as url:
+        try:
+            status = get(url, deadline=Deadline(NOW + left, Clock())).status
+        except OutOfTime:
+            status = None
+
+    assert (status, len(connections)) == ((200, 1) if begins else (None, 0))
+
+
+def test_a_call_that_has_begun_has_its_whole_time():
+    """Also when the deadline passes meanwhile: its timeouts are never shortened."""
+    clock = Clock()
+
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        clock.seconds += 60
+        connection.sendall(OK)
+
+    with server(serve) as url:
+        answer = get(url, deadline=Deadline(NOW + 2, clock))
+
+    assert answer.status == 200
 
 
 def test_a_pooled_connection_that_the_server_has_closed_is_noticed():
@@ -209,7 +264,7 @@ def test_nothing_was_sent_where_there_was_no_connection(url: str, error: type[Ad
 def test_a_header_that_would_be_another_one_is_never_sent(value: str):
     """Nothing was sent, so nothing is in doubt."""
     with pytest.raises(SetupError, match="header"):
-        Http(QUICK).request("GET", "http://127.0.0.1:1", within=1, headers={"User-Agent": value})
+        Http(QUICK).request("GET", "http://127.0.0.1:1", deadline=soon(), headers={"User-Agent": value})
 
 
 @pytest.mark.parametrize(
@@ -230,9 +285,73 @@ def test_every_request_says_who_sends_it(headers: dict[str, str], expected: byte
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     with server(serve) as url:
-        Http(QUICK).request("GET", url, within=5, headers=headers)
+        Http(QUICK).request("GET", url, deadline=soon(), headers=headers)
 
     assert b"User-Agent: " + expected + b"\r\n" in received[0]
+
+
+@pytest.mark.parametrize("has_tls", [False, True], ids=["http", "https"])
+@pytest.mark.parametrize(("seconds", "is_used"), [(QUICK.connect, True), (QUICK.connect + 0.01, False)])
+def test_a_connection_that_took_too_long_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, has_tls: bool, seconds: float, is_used: bool
+):
+    """Dead addresses, each with a timeout of its own, would eat the time of the answer. Nothing is sent."""
+    clock, received, look_up = Clock(0), [], socket.getaddrinfo
+
+    def look_up_slowly(*arguments: Any, **named: Any) -> Any:
+        clock.seconds += seconds
+        return look_up(*arguments, **named)
+
+    def serve(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            received.append(request)
+            connection.sendall(OK)
+
+    monkeypatch.setattr("relay.adapters.connections.monotonic", clock)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_slowly)
+    with trusted(serve, monkeypatch) if has_tls else server(serve) as url:
+        if is_used:
+            assert get(url).body == b"ok"
+        else:
+            with pytest.raises(Unreachable, match="connection timed out"):
+                get(url)
+
+    assert len(received) == is_used
+
+
+def test_every_connection_has_the_time_to_connect_anew(monkeypatch: pytest.MonkeyPatch):
+    """Also the one that takes the place of a connection that was closed, after an answer had its own timeout."""
+    clock, look_up = Clock(0), socket.getaddrinfo
+
+    def look_up_slowly(*arguments: Any, **named: Any) -> Any:
+        clock.seconds += 0.3  # longer than an answer may take, and not than a connection may
+        return look_up(*arguments, **named)
+
+    def serve(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok")
+
+    monkeypatch.setattr("relay.adapters.connections.monotonic", clock)
+    monkeypatch.setattr(socket, "getaddrinfo", look_up_slowly)
+    with server(serve) as url:
+        http = Http(QUICK)
+        answers = [get(url, http).body for _ in range(3)]
+
+    assert answers == [b"ok"] * 3
+
+
+def test_a_tls_handshake_that_hangs_sends_nothing():
+    """No request goes out before it has ended, so nothing is in doubt."""
+    received: list[bytes] = []
+
+    def serve(connection: socket.socket) -> None:
+        while chunk := connection.recv(65536):
+            received.append(chunk)
+
+    with server(serve) as url, pytest.raises(Unreachable, match="connection timed out"):
+        get(url.replace("http://", "https://"), Http(Timeouts(connect=0.2, read=5)))
+
+    assert not any(b"HTTP/1.1" in chunk for chunk in received)
 
 
 def test_an_untrusted_certificate_is_a_matter_of_setup():
@@ -288,7 +407,7 @@ def test_an_answer_that_drips_is_given_up():
                 connection.sendall(b"x")
 
     with server(serve) as url:
-        answer = get(url, within=0.5)
+        answer = get(url, Http(Timeouts(connect=0.3, read=0.2)))
         stop.set()
 
     assert (answer.status, answer.body) == (200, UNREAD)
@@ -358,9 +477,6 @@ def test_a_cookie_of_one_answer_does_not_go_out_with_the_next_request():
 
 def test_what_all_tls_connections_share_is_made_once(monkeypatch: pytest.MonkeyPatch):
     """To read the authorities takes longer than a handshake; to change ALPN beside one is python/cpython#141012."""
-    authority = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
     calls: list[str] = []
 
     def counted(name: str) -> Callable[..., None]:
@@ -372,16 +488,10 @@ def test_what_all_tls_connections_share_is_made_once(monkeypatch: pytest.MonkeyP
 
         return call
 
-    def serve(connection: socket.socket) -> None:
-        with suppress(OSError), tls.wrap_socket(connection, server_side=True) as secured:
-            answering(OK)(secured)
-
     for name in ("load_verify_locations", "set_alpn_protocols"):
         monkeypatch.setattr(ssl.SSLContext, name, counted(name))
-    with authority.cert_pem.tempfile() as bundle:
-        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", bundle)
-        with server(serve) as url:
-            answers = [get(url.replace("http://", "https://"), Http(QUICK)).body for _ in range(3)]
+    with trusted(answering(OK), monkeypatch) as url:
+        answers = [get(url).body for _ in range(3)]
 
     assert answers == [b"ok"] * 3
     assert sorted(calls) == ["load_verify_locations", "set_alpn_protocols"]
@@ -389,19 +499,13 @@ def test_what_all_tls_connections_share_is_made_once(monkeypatch: pytest.MonkeyP
 
 def test_a_lost_tls_connection_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch):
     """Only a certificate that is not trusted is a matter of set-up; after that anything may have been taken."""
-    authority = trustme.CA()
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("127.0.0.1").configure_cert(tls)
 
     def serve(connection: socket.socket) -> None:
-        with suppress(OSError), tls.wrap_socket(connection, server_side=True) as secured:
-            read_request(secured)
-            socket.socket.sendall(secured, b"\x17\x03\x03\x00\x05rubbish")
+        read_request(connection)
+        socket.socket.sendall(connection, b"\x17\x03\x03\x00\x05rubbish")
 
-    with authority.cert_pem.tempfile() as bundle:
-        monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", bundle)
-        with server(serve) as url, pytest.raises(NoAnswer):
-            get(url.replace("http://", "https://"))
+    with trusted(serve, monkeypatch) as url, pytest.raises(NoAnswer):
+        get(url)
 
 
 def test_two_lengths_of_one_answer_leave_it_in_doubt():
@@ -441,7 +545,7 @@ def test_more_than_the_length_of_an_answer_is_not_taken_for_the_next_one():
 def test_an_answer_that_quotes_our_token_is_not_passed_on():
     """Its status counts; what it says could reach a client."""
     with server(answering(b"HTTP/1.1 400 X\r\nContent-Length: 18\r\n\r\nyour secret-token!")) as url:
-        answer = Http(QUICK).request("GET", url, within=5, headers={"Authorization": "Bearer secret-token"})
+        answer = Http(QUICK).request("GET", url, deadline=soon(), headers={"Authorization": "Bearer secret-token"})
 
     assert (answer.status, answer.body) == (400, UNREAD)
 
@@ -452,7 +556,7 @@ def test_nor_is_one_that_writes_it_in_another_way(quoted: bytes):
     body = b'{"info": "your ' + quoted + b'"}'
     answer_of = b"HTTP/1.1 400 X\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
     with server(answering(answer_of)) as url:
-        answer = Http(QUICK).request("GET", url, within=5, headers={"Authorization": "Bearer secret-token"})
+        answer = Http(QUICK).request("GET", url, deadline=soon(), headers={"Authorization": "Bearer secret-token"})
 
     assert answer.body == UNREAD
 

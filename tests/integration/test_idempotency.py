@@ -1,12 +1,14 @@
 """A repeated request gets its first answer, and sends nothing."""
 
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer
 
+from relay import wiring
 from relay.errors import InvalidRequest, Unfinished
 from relay.http_request import HttpRequest, read_http_request
 from relay.idempotency import Idempotency
@@ -137,3 +139,14 @@ def test_a_table_that_goes_down_while_a_request_is_served_does_not_serve_it_twic
         return {"statusCode": 202}
 
     assert idempotency.once(request(), "r", context(), serve) == {"statusCode": 202}
+
+
+def test_a_table_that_hangs_costs_a_call_no_more_than_it_may(table: str, monkeypatch: pytest.MonkeyPatch):
+    """One try, whose timeouts come to what is kept back for remembering an answer."""
+    monkeypatch.setattr(wiring, "_settings", lambda: SimpleNamespace(table=table))
+
+    idempotency: Any = wiring._idempotency.__wrapped__()
+
+    config = idempotency._store.client.meta.config
+    longest = config.connect_timeout + config.read_timeout
+    assert (longest, config.retries["total_max_attempts"]) == (idempotency.seconds, 1)

@@ -1,5 +1,7 @@
 """The spool and the dead letters, as SQS has them."""
 
+import time
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -7,8 +9,14 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from relay.adapters.queues import Queue
+from relay.core.deadline import Deadline
+from tests.support import NOW, Clock
 
 Messages = list[dict[str, Any]]
+
+
+def soon() -> Deadline:
+    return Deadline.after(60, time.time)
 
 
 @pytest.fixture
@@ -36,13 +44,13 @@ def test_any_number_of_messages_is_stored(url: str, size: int):
     """In as many calls as SQS's limits ask for."""
     texts = [f"{number}:".ljust(size, "x") for number in range(25)]
 
-    assert Queue(url).put(texts) == set()
+    assert Queue(url).put(texts, soon()) == set()
     assert bodies(receive(url)) == set(texts)
 
 
 def test_attributes_travel_with_their_message(url: str):
     """The reason of a dead letter is its own."""
-    Queue(url).put(["a", "b"], attributes=[{"reason": "x"}, {"reason": "y"}])
+    Queue(url).put(["a", "b"], soon(), attributes=[{"reason": "x"}, {"reason": "y"}])
 
     reasons = {message["Body"]: message["MessageAttributes"]["reason"]["StringValue"] for message in receive(url)}
     assert reasons == {"a": "x", "b": "y"}
@@ -50,18 +58,18 @@ def test_attributes_travel_with_their_message(url: str):
 
 def test_a_delayed_message_cannot_be_received_at_once(url: str):
     """It waits for its time."""
-    Queue(url).put(["later"], delays=[900])
+    Queue(url).put(["later"], soon(), delays=[900])
 
     assert receive(url) == []
 
 
-def test_a_message_that_was_put_back_comes_again_when_it_is_told_to(url: str):
+def test_a_message_that_was_hidden_comes_again_when_it_is_told_to(url: str):
     """Up to more than a batch of them, in one or two calls."""
     queue = Queue(url)
-    queue.put([str(number) for number in range(15)])
+    queue.put([str(number) for number in range(15)], soon())
     received = receive(url)
 
-    queue.put_back({message["ReceiptHandle"]: 0 for message in received})
+    queue.hide({message["ReceiptHandle"]: 0 for message in received}, soon())
 
     assert bodies(receive(url)) == {str(number) for number in range(15)}
 
@@ -70,8 +78,8 @@ def test_a_queue_that_is_not_there_stores_nothing(url: str):
     """The places of all messages: none of them may be told safe."""
     boto3.client("sqs").delete_queue(QueueUrl=url)
 
-    assert Queue(url).put(["a", "b"]) == {0, 1}
-    Queue(url).put_back({"receipt": 5})
+    assert Queue(url).put(["a", "b"], soon()) == {0, 1}
+    Queue(url).hide({"receipt": 5}, soon())
 
 
 class PartialSqs:
@@ -92,7 +100,7 @@ class PartialSqs:
         return {"Failed": [{"Id": place} for place in failed]}
 
 
-def queue_of(sqs: PartialSqs) -> Queue:
+def queue_of(sqs: Any) -> Queue:
     queue = Queue("url")
     queue.__dict__["_client"] = sqs  # where cached_property keeps it
     return queue
@@ -111,7 +119,7 @@ def test_a_call_is_no_larger_than_sqs_takes():
     sqs.send_message_batch = counting  # type: ignore[method-assign]
     texts = ["漢" * 40_000] * 15
 
-    assert queue_of(sqs).put(texts) == set()
+    assert queue_of(sqs).put(texts, soon()) == set()
     assert sqs.stored == texts
     assert max(sizes) <= 1_048_576
 
@@ -120,7 +128,7 @@ def test_messages_in_any_alphabet_come_back(url: str):
     """Every character that the relay puts into a message."""
     text = "é 漢 😀 \u007f \u0085 \ue000 \U0010ffff"
 
-    assert Queue(url).put([text]) == set()
+    assert Queue(url).put([text], soon()) == set()
     assert bodies(receive(url)) == {text}
 
 
@@ -128,7 +136,7 @@ def test_entries_that_failed_are_tried_again_alone():
     """The others are stored once."""
     sqs = PartialSqs({"1": 1, "2": 2})
 
-    assert queue_of(sqs).put(["a", "b", "c"]) == set()
+    assert queue_of(sqs).put(["a", "b", "c"], soon()) == set()
     assert sorted(sqs.stored) == ["a", "b", "c"]
 
 
@@ -136,7 +144,7 @@ def test_entries_that_keep_failing_are_told():
     """By their places."""
     sqs = PartialSqs({"1": 99})
 
-    assert queue_of(sqs).put(["a", "b", "c"]) == {1}
+    assert queue_of(sqs).put(["a", "b", "c"], soon()) == {1}
     assert sorted(sqs.stored) == ["a", "c"]
 
 
@@ -149,5 +157,72 @@ def test_entries_that_keep_failing_are_told():
 )
 def test_a_call_that_fails_leaves_nothing_safe(caplog: pytest.LogCaptureFixture, error: Exception, code: str):
     """The client keeps its events; the log says why, without them."""
-    assert queue_of(PartialSqs({}, error)).put(["a", "b"]) == {0, 1}
+    assert queue_of(PartialSqs({}, error)).put(["a", "b"], soon()) == {0, 1}
     assert [record.__dict__["error"] for record in caplog.records] == [code]
+
+
+@dataclass
+class SlowSqs:
+    """SQS that takes so many seconds for each call, and fails these entries always."""
+
+    takes: float
+    failing: set[str] = field(default_factory=set)
+    clock: Clock = field(default_factory=Clock)
+    calls: list[set[str]] = field(default_factory=list)  # entries of each
+
+    def send_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        self.clock.seconds += self.takes
+        self.calls.append({entry["Id"] for entry in Entries})
+        return {"Failed": [{"Id": entry["Id"]} for entry in Entries if entry["Id"] in self.failing]}
+
+    def change_message_visibility_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> None:  # noqa: N803
+        self.clock.seconds += self.takes
+        self.calls.append({entry["ReceiptHandle"] for entry in Entries})
+
+
+@pytest.mark.parametrize(("left", "stored"), [(Queue.seconds, True), (Queue.seconds - 0.01, False)])
+def test_a_call_begins_only_if_the_longest_answer_fits_in(left: float, stored: bool):
+    """What was not even tried is not safe, and the caller still has the time to say so."""
+    sqs = SlowSqs(takes=0)
+
+    unsafe = queue_of(sqs).put(["a", "b"], Deadline(NOW + left, sqs.clock))
+
+    assert (unsafe, sqs.calls) == ((set(), [{"0", "1"}]) if stored else ({0, 1}, []))
+
+
+def test_of_many_messages_those_are_stored_that_there_is_time_for():
+    """The others are told by their places."""
+    sqs = SlowSqs(takes=2)
+
+    unsafe = queue_of(sqs).put(["x"] * 25, Deadline(NOW + 5, sqs.clock))
+
+    assert sqs.calls == [{str(place) for place in range(10)}, {str(place) for place in range(10, 20)}]
+    assert unsafe == set(range(20, 25))
+
+
+def test_what_sqs_refused_is_tried_again_only_while_there_is_time():
+    """The rest is not safe."""
+    sqs = SlowSqs(takes=2, failing={"1"})
+
+    unsafe = queue_of(sqs).put(["a", "b"], Deadline(NOW + 5, sqs.clock))
+
+    assert (unsafe, sqs.calls) == ({1}, [{"0", "1"}, {"1"}])
+
+
+@pytest.mark.parametrize(("left", "hidden"), [(4.5, 20), (2.5, 10), (2.4, 0)])
+def test_messages_are_hidden_while_there_is_time(left: float, hidden: int):
+    """The others come again when the queue's own time is over."""
+    sqs = SlowSqs(takes=2)
+    receipts = [f"receipt-{number:02}" for number in range(20)]
+
+    queue_of(sqs).hide(dict.fromkeys(receipts, 60), Deadline(NOW + left, sqs.clock))
+
+    assert set().union(*sqs.calls) == set(receipts[:hidden])
+
+
+def test_an_sqs_that_hangs_costs_a_call_no_more_than_it_may(url: str):
+    """One try, whose timeouts come to that."""
+    client: Any = Queue(url)._client
+
+    config = client.meta.config
+    assert (config.connect_timeout + config.read_timeout, config.retries["total_max_attempts"]) == (Queue.seconds, 1)

@@ -29,6 +29,7 @@ from relay.adapters.http import USER_AGENT, Http, Timeouts
 from relay.adapters.ims import Ims
 from relay.authorize import Authorizer
 from relay.collect import Collect
+from relay.core.deadline import Deadline
 from relay.core.envelope import VISITOR_HEADERS
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
@@ -181,7 +182,7 @@ class Relay:
         }
         assert redeliver({"Records": [record]}, context(), redeliverer) == {"batchItemFailures": []}
 
-    def claim(self, dead_letter_id: str, message_id: str) -> bool:
+    def claim(self, dead_letter_id: str, replay_id: str, deadline: Deadline) -> bool:
         return True
 
     def _forwarder(self) -> Forwarder:
@@ -191,6 +192,8 @@ class Relay:
 
 
 class NoIdempotency:
+    seconds = 0.0
+
     def once(self, request: Any, request_id: str, context: Any, serve: Any) -> Any:
         return serve()
 

@@ -5,10 +5,12 @@ import dataclasses
 import pytest
 
 from relay.authorize import REFUSED_SECONDS, Authorizer
-from relay.errors import SetupError, Unreachable
-from tests.support import CREDENTIALS, NOW, Clock, FakeCredentials, FakeTokenService
+from relay.core.authorization import Credentials, Token
+from relay.core.deadline import Deadline
+from relay.errors import OutOfTime, SetupError, Unreachable
+from tests.support import CREDENTIALS, NOW, Clock, FakeCredentials, FakeTokenService, pass_time
 
-LATER = NOW + 1e9  # a deadline that is never near
+LATER = Deadline(NOW + 1e9, Clock())  # it is never near
 
 
 def test_a_token_is_kept_until_shortly_before_it_expires():
@@ -144,10 +146,10 @@ def test_ims_is_not_asked_before_the_time_it_asked_for():
 
     clock.seconds += 59
     with pytest.raises(Unreachable):
-        authorizer.authorization(LATER + 60)
+        authorizer.authorization(LATER)
     clock.seconds += 1
 
-    assert authorizer.authorization(LATER + 60).token == "token-1"
+    assert authorizer.authorization(LATER).token == "token-1"
 
 
 def test_of_the_time_that_ims_asked_for_only_the_rest_is_told():
@@ -190,9 +192,99 @@ def test_requests_that_wait_for_a_token_together_wait_once():
     assert service.minted_for == []
 
 
-def test_no_token_is_asked_for_when_no_time_is_left():
-    """The time is looked at when it is this request's turn."""
-    authorizer = Authorizer(FakeCredentials(), FakeTokenService(), Clock())
+SECRET_SECONDS, TOKEN_SECONDS = 3.0, 6.0  # that a call takes at most
 
-    with pytest.raises(Unreachable):
-        authorizer.authorization(NOW + 0.1)
+
+class SlowCredentials(FakeCredentials):
+    """Reading the secret takes so many seconds of the clock; it is not begun when it may end too late."""
+
+    def __init__(self, clock: Clock, takes: float = 0) -> None:
+        super().__init__()
+        self.clock, self.takes = clock, takes
+
+    def read(self, deadline: Deadline) -> Credentials:
+        pass_time(self.clock, self.takes, SECRET_SECONDS, deadline)
+        return super().read(deadline)
+
+
+class SlowTokenService(FakeTokenService):
+    """Minting takes so many seconds of the clock; it is not begun when it may end too late."""
+
+    def __init__(self, clock: Clock, takes: float = 0, lifetime: float = 86_400) -> None:
+        super().__init__(lifetime)
+        self.clock, self.takes = clock, takes
+
+    def mint(self, credentials: Credentials, now: float, deadline: Deadline) -> Token:
+        pass_time(self.clock, self.takes, TOKEN_SECONDS, deadline)
+        return super().mint(credentials, now, deadline)
+
+
+@pytest.mark.parametrize(
+    "left",
+    [
+        pytest.param(SECRET_SECONDS - 0.1, id="for the secret"),
+        pytest.param(TOKEN_SECONDS - 0.1, id="for the token"),
+        pytest.param(SECRET_SECONDS + TOKEN_SECONDS - 0.1, id="for the token, after a slow secret"),
+    ],
+)
+def test_too_little_time_says_nothing_of_ims(left: float):
+    """So it is not remembered as a failure, and whoever has more time gets a token at once."""
+    clock = Clock()
+    service = SlowTokenService(clock)
+    authorizer = Authorizer(SlowCredentials(clock, takes=SECRET_SECONDS), service, clock)
+
+    with pytest.raises(OutOfTime):
+        authorizer.authorization(Deadline(clock.seconds + left, clock))
+    assert (service.minted_for, authorizer.minted) == ([], 0)
+
+    enough = Deadline(clock.seconds + SECRET_SECONDS + TOKEN_SECONDS, clock)
+    assert authorizer.authorization(enough).token == "token-1"
+
+
+def test_a_token_that_comes_in_time_is_waited_for():
+    """With just the time that the secret and the token may take."""
+    clock = Clock()
+    authorizer = Authorizer(
+        SlowCredentials(clock, takes=SECRET_SECONDS), SlowTokenService(clock, takes=TOKEN_SECONDS), clock
+    )
+
+    found = authorizer.authorization(Deadline(NOW + SECRET_SECONDS + TOKEN_SECONDS, clock))
+
+    assert (found.token, clock.seconds) == ("token-1", NOW + SECRET_SECONDS + TOKEN_SECONDS)
+
+
+def test_the_old_token_serves_when_there_is_no_time_to_renew_it(caplog: pytest.LogCaptureFixture):
+    """It still holds. Nothing has failed, so nothing is logged, and the next one with time renews it at once."""
+    clock = Clock()
+    authorizer = Authorizer(SlowCredentials(clock), SlowTokenService(clock), clock)
+    authorizer.authorization(LATER)
+    clock.seconds += 86_400 - 300
+
+    hurried = authorizer.authorization(Deadline(clock.seconds + 1, clock))
+    next_one = authorizer.authorization(LATER)
+
+    assert (hurried.token, next_one.token) == ("token-1", "token-2")
+    assert caplog.records == []
+
+
+def test_an_expired_token_is_not_used_for_lack_of_time():
+    """Adobe would refuse it."""
+    clock = Clock()
+    authorizer = Authorizer(SlowCredentials(clock), SlowTokenService(clock, lifetime=600), clock)
+    authorizer.authorization(LATER)
+    clock.seconds += 601
+
+    with pytest.raises(OutOfTime):
+        authorizer.authorization(Deadline(clock.seconds + 1, clock))
+
+
+def test_a_refused_token_is_not_used_again_for_lack_of_time():
+    """Whoever comes next replaces it."""
+    clock = Clock()
+    authorizer = Authorizer(SlowCredentials(clock), SlowTokenService(clock), clock)
+    refused = authorizer.authorization(LATER)
+
+    with pytest.raises(OutOfTime):
+        authorizer.replace(refused, Deadline(NOW + 1, clock))
+
+    assert authorizer.authorization(LATER).token == "token-2"

@@ -2,8 +2,8 @@
 
 import pytest
 
+from relay.core.blame import blame
 from relay.core.events import Event
-from relay.core.isolation import blame
 from relay.core.problem import Problem, edge_problem
 
 EVENTS = tuple(Event(index, b"{}") for index in (0, 3, 4, 7))  # the client's indexes

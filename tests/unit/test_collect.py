@@ -11,7 +11,7 @@ from functions.collect.app import handler
 from relay.accept import Acceptor
 from relay.collect import Collect
 from relay.core.envelope import Envelope
-from relay.core.message import read_message
+from relay.core.message import Message, read_message, write_message
 from relay.core.request_id import part_id
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
@@ -34,6 +34,8 @@ from tests.support import (
 
 class NoIdempotency:
     """Serves every request."""
+
+    seconds = 2.0
 
     def once(self, request: Any, request_id: str, context: Any, serve: Any) -> Any:
         return serve()
@@ -437,7 +439,7 @@ def test_the_ids_that_edge_knows_a_request_by_are_logged(logged: io.StringIO):
     assert set(line["sentAs"]) == {part_id("mine", [0]), part_id("mine", [1])}
 
 
-class Repeated:
+class Repeated(NoIdempotency):
     """Has seen every request before."""
 
     def once(self, request: Any, request_id: str, context: Any, serve: Any) -> Any:
@@ -474,3 +476,45 @@ def metrics_of(line: dict[str, Any]) -> dict[str, list[float]]:
     assert described["Namespace"] == "AdobeRelay"
     assert described["Dimensions"] == [["service"]]
     return {metric["Name"]: line[metric["Name"]] for metric in described["Metrics"] if metric["Name"] != "EdgeLatency"}
+
+
+@pytest.mark.parametrize(("status", "seconds", "attempts"), [(503, 28, 1), (202, 12, 0)], ids=["tried", "no time"])
+def test_attempts_count_tries_of_edge(status: int, seconds: float, attempts: int):
+    """What was spooled unsent has none."""
+    spool = FakeQueue()
+
+    answer(post(SEED), edge(status), spool, seconds=seconds)
+
+    assert [read_message(text).attempts for text in spool.texts] == [attempts]
+
+
+@pytest.mark.parametrize("error", [RuntimeError("ada@example.com"), RecursionError(), ValueError()])
+def test_whatever_goes_wrong_with_the_spool_what_was_delivered_is_told(error: Exception, logged: io.StringIO):
+    """The client then sends the others only."""
+    content = {"events": [event(str(n), text="x" * 60_000) for n in range(2)]}
+    fake = FakeEdge([Answer(202, {}, b""), Answer(503, {}, b"")])
+
+    status, headers, said = answer(post(content), fake, FakeQueue(error=error))
+
+    assert (status, headers["Retry-After"]) == (503, "5")
+    assert len(said["report"]["acceptedIndexes"]) == 1
+    assert "ada" not in logged.getvalue()
+
+
+def test_a_message_that_cannot_be_written_is_unsafe_alone(monkeypatch: pytest.MonkeyPatch):
+    """The others are stored."""
+
+    def write(message: Message) -> str:
+        if message.events[0].index == 1:
+            raise RecursionError
+        return write_message(message)
+
+    monkeypatch.setattr("relay.core.message.write_message", write)
+    content = {"events": [event(str(n), text="x" * 60_000) for n in range(3)]}
+    spool = FakeQueue()
+
+    status, _, said = answer(post(content), edge(503), spool)
+
+    assert status == 503
+    assert said["report"]["acceptedIndexes"] == [0, 2]
+    assert spool.event_ids() == {"0", "2"}

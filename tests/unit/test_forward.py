@@ -1,33 +1,43 @@
 """Forwarding events to Edge, and settling what becomes of each."""
 
+import io
 import json
 import math
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
+from relay.batch import Batch
 from relay.core.authorization import Authorization
 from relay.core.breaker import FAILURES_TO_OPEN, OPEN_SECONDS
+from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.events import Event
 from relay.core.message import Message
 from relay.core.request_id import part_id
+from relay.core.settlement import Settlement
 from relay.core.verdict import Answer, Verdict
 from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
-from relay.forward import Forwarder, Settlement
-from tests.support import DATASTREAM, NOW, Clock, FakeAuthorizer, FakeEdge, edge, problem
+from relay.forward import Forwarder
+from tests.support import DATASTREAM, EDGE_SECONDS, NOW, Clock, FakeAuthorizer, FakeEdge, edge, pass_time, problem
 
 EXPIRED = Answer(401, {}, problem("0503-401"))
-ENOUGH = NOW + 28
+ENOUGH = Deadline(NOW + 28, lambda: NOW)
 
 
 def shipment(*names: str, size: int = 20) -> Message:
     """Events with these ids, each of about so many bytes."""
     bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
     events = tuple(Event(index, body) for index, body in enumerate(bodies))
-    return Message(Envelope(DATASTREAM), "r", "r", NOW, events, 0, 0)
+    return Message(Envelope(DATASTREAM), "r", "r", NOW, events, 0)
+
+
+def waiting(*names: str, size: int = 20) -> Batch:
+    """The same of a client that waits for its answer."""
+    return Batch(Envelope(DATASTREAM), "r", False, shipment(*names, size=size).events, ())
 
 
 def forwarder(fake: Any, authorizer: FakeAuthorizer | None = None, clock: Clock | None = None) -> Forwarder:
@@ -50,9 +60,10 @@ class PickyEdge:
     says: Callable[[list[int]], dict[str, Any]] = lambda indexes: {}
     taken: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    seconds: float = EDGE_SECONDS
 
     def collect(
-        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, deadline: Deadline
     ) -> Answer:
         self.requests.append(request_id)
         found = [event["xdm"]["_id"] for event in json.loads(body)["events"]]
@@ -141,7 +152,7 @@ def test_nothing_is_sent_when_no_time_is_left_for_an_answer():
     """A request that cannot be waited for would only leave doubt."""
     fake = edge(202)
 
-    settlement = forwarder(fake).settle(shipment("a"), NOW + 0.9)
+    settlement = forwarder(fake).settle(shipment("a"), Deadline(NOW + EDGE_SECONDS - 0.1, lambda: NOW))
 
     assert verdicts(settlement) == [Verdict.TRANSIENT]
     assert fake.sent == []
@@ -188,8 +199,8 @@ class SlowEdge(PickyEdge):
 
     clock: Clock = field(default_factory=Clock)
 
-    def collect(self, *arguments: Any) -> Answer:  # type: ignore[override]
-        self.clock.seconds += 9
+    def collect(self, *arguments: Any) -> Answer:
+        pass_time(self.clock, 9, EDGE_SECONDS, arguments[-1])
         return super().collect(*arguments)
 
 
@@ -197,7 +208,7 @@ def test_how_long_edge_took_is_known():
     """In seconds, for the log."""
     fake = SlowEdge(set())
 
-    settlement = forwarder(fake, clock=fake.clock).settle(shipment("a"), ENOUGH)
+    settlement = forwarder(fake, clock=fake.clock).settle(shipment("a"), Deadline.after(28, fake.clock))
 
     assert [judgement.seconds for judgement in settlement.judgements] == [9]
 
@@ -206,7 +217,7 @@ def test_what_is_undecided_when_time_ends_is_deferred():
     """Halving stops; nothing is dropped."""
     fake = SlowEdge({"5"})
 
-    settlement = forwarder(fake, clock=fake.clock).settle(shipment(*map(str, range(10))), ENOUGH)
+    settlement = forwarder(fake, clock=fake.clock).settle(waiting(*map(str, range(10))), Deadline.after(45, fake.clock))
 
     undecided = {name for deferred in settlement.deferred for name in names(deferred.events)}
     assert len(fake.requests) == 4
@@ -231,11 +242,11 @@ def test_an_edge_that_is_down_is_spared():
     under_test = forwarder(fake, clock=clock)
 
     for _ in range(FAILURES_TO_OPEN + 3):
-        assert verdicts(under_test.settle(shipment("a"), clock() + 28)) == [Verdict.TRANSIENT]
+        assert verdicts(under_test.settle(shipment("a"), Deadline.after(28, clock))) == [Verdict.TRANSIENT]
     asked_before = len(fake.sent)
     clock.seconds += OPEN_SECONDS
     for _ in range(3):
-        under_test.settle(shipment("a"), clock() + 28)
+        under_test.settle(shipment("a"), Deadline.after(28, clock))
 
     assert asked_before == FAILURES_TO_OPEN
     assert len(fake.sent) == FAILURES_TO_OPEN + 1
@@ -257,10 +268,10 @@ def test_retry_after_is_obeyed_for_every_shipment(status: int):
     fake, clock = edge(Answer(status, {"retry-after": "60"}, b""), 202), Clock()
     under_test = forwarder(fake, clock=clock)
 
-    under_test.settle(shipment("a"), clock() + 28)
-    spared = under_test.settle(shipment("b"), clock() + 28)
+    under_test.settle(shipment("a"), Deadline.after(28, clock))
+    spared = under_test.settle(shipment("b"), Deadline.after(28, clock))
     clock.seconds += 60
-    served = under_test.settle(shipment("c"), clock() + 28)
+    served = under_test.settle(shipment("c"), Deadline.after(28, clock))
 
     assert verdicts(spared) == [Verdict.TRANSIENT]
     assert names(served.delivered) == {"c"}
@@ -284,7 +295,7 @@ def test_a_lack_of_time_does_not_open_the_breaker():
     under_test = forwarder(fake)
 
     for _ in range(FAILURES_TO_OPEN):
-        under_test.settle(shipment("a"), NOW + 0.9)
+        under_test.settle(shipment("a"), Deadline(NOW + EDGE_SECONDS - 0.1, lambda: NOW))
 
     assert names(under_test.settle(shipment("a"), ENOUGH).delivered) == {"a"}
 
@@ -314,3 +325,147 @@ def test_events_ignored_for_lack_of_consent_are_counted():
     settlement = forwarder(edge(Answer(200, {}, problem("0301-200")))).settle(shipment("a", "b"), ENOUGH)
 
     assert settlement.ignored == 2
+
+
+def test_trouble_behind_one_datastream_spares_that_one_only():
+    """Its neighbours are delivered meanwhile."""
+    fake = edge(*[Answer(503, {}, problem("0201-503"))] * FAILURES_TO_OPEN, 202)
+    under_test = forwarder(fake)
+    for _ in range(FAILURES_TO_OPEN):
+        under_test.settle(shipment("a"), ENOUGH)
+
+    spared = under_test.settle(shipment("a"), ENOUGH)
+    served = under_test.settle(shipment("b")._replace(envelope=Envelope("another")), ENOUGH)
+
+    assert [deferred.judgement.was_tried for deferred in spared.deferred] == [False]
+    assert names(served.delivered) == {"b"}
+
+
+@dataclass
+class WaitingEdge(PickyEdge):
+    """Answers the first request only when all others are waiting, or after a while that shows that none does."""
+
+    others: threading.Event = field(default_factory=threading.Event)
+
+    def collect(self, *arguments: Any) -> Answer:
+        if not self.requests:
+            self.others.wait(0.2)
+        return super().collect(*arguments)
+
+
+def test_parts_of_a_request_wait_for_the_answer_to_the_probe():
+    """When Edge is well again all of them are delivered, not one."""
+    down, well, clock = edge(503), WaitingEdge(set()), Clock()
+    under_test = forwarder(down, clock=clock)
+    for _ in range(FAILURES_TO_OPEN):
+        under_test.settle(shipment("a"), Deadline.after(28, clock))
+    clock.seconds += OPEN_SECONDS
+    under_test._edge = well
+
+    settlement = under_test.settle(waiting(*map(str, range(16)), size=60_000), Deadline.after(28, clock))
+
+    assert names(settlement.delivered) == set(map(str, range(16)))
+
+
+def test_parts_of_a_request_do_not_outlast_its_time_waiting_for_a_probe():
+    """A probe that fails sends them to the spool, untried."""
+    fake, clock = edge(503), Clock()
+    under_test = forwarder(fake, clock=clock)
+    for _ in range(FAILURES_TO_OPEN):
+        under_test.settle(shipment("a"), Deadline.after(28, clock))
+    clock.seconds += OPEN_SECONDS
+
+    settlement = under_test.settle(waiting(*map(str, range(16)), size=60_000), Deadline.after(28, clock))
+
+    assert len(fake.sent) == FAILURES_TO_OPEN + 1
+    assert sum(judgement.was_tried for judgement in settlement.judgements) == 1
+    assert sum(len(deferred.events) for deferred in settlement.deferred) == 16
+
+
+@dataclass
+class BrokenEdge(PickyEdge):
+    """Raises, as nobody has foreseen, when a request has a bad event."""
+
+    def collect(self, *arguments: Any) -> Answer:
+        if any(event["xdm"]["_id"] in self.bad for event in json.loads(arguments[2])["events"]):
+            raise KeyError("ada@example.com")
+        return super().collect(*arguments)
+
+
+def test_a_failure_of_ours_in_one_part_keeps_what_became_of_the_others(logged: io.StringIO):
+    """It may have been sent, so it counts as ambiguous; the log has type and place, and no word of the error."""
+    fake = BrokenEdge({"7"})
+
+    settlement = forwarder(fake).settle(waiting(*map(str, range(16)), size=40_000), ENOUGH)
+
+    assert names(settlement.delivered) == set(map(str, range(16))) - {"7"}
+    assert [names(deferred.events) for deferred in settlement.deferred] == [{"7"}]
+    assert settlement.ambiguous_events() == 1
+    (line,) = map(json.loads, logged.getvalue().splitlines())
+    assert (line["level"], line["error"]) == ("ERROR", "KeyError")
+    assert line["at"].startswith("test_forward.py:")
+    assert "ada" not in logged.getvalue()
+
+
+def test_an_event_that_makes_the_relay_itself_fail_is_isolated_when_it_is_redelivered():
+    """As one that makes Edge fail: the others are delivered."""
+    fake = BrokenEdge({"42"})
+
+    settlement = forwarder(fake).settle(shipment(*map(str, range(100))), ENOUGH)
+
+    assert names(settlement.delivered) == set(map(str, range(100))) - {"42"}
+    assert [names(deferred.events) for deferred in settlement.deferred] == [{"42"}]
+
+
+@pytest.mark.parametrize("make", [shipment, waiting])
+def test_a_request_full_of_tiny_bad_events_costs_at_most_120_requests(make: Callable[..., Any]):
+    """60 KB of events that Edge refuses without naming one were 1,559."""
+    fake = PickyEdge(set(map(str, range(780))))
+
+    settlement = forwarder(fake).settle(make(*map(str, range(780)), size=20), ENOUGH)
+
+    assert len(fake.requests) <= 120
+    assert len(settlement.rejections) + sum(len(refusal.events) for refusal in settlement.refusals) == 780
+
+
+def test_what_a_client_sends_is_not_divided_when_edge_says_nothing_about_it():
+    """The client waits; redelivery looks for the event that is to blame."""
+    fake = edge(500)
+
+    settlement = forwarder(fake).settle(waiting("a", "b"), ENOUGH)
+
+    assert verdicts(settlement) == [Verdict.UNCERTAIN]
+    assert len(fake.sent) == 1
+
+
+def test_an_edge_that_fails_on_everything_is_spared_too():
+    """After five such answers in a row, for the datastream: they may be about what is behind it."""
+    fake = edge(500)
+    under_test = forwarder(fake)
+    for _ in range(FAILURES_TO_OPEN + 1):
+        under_test.settle(waiting("a"), ENOUGH)
+    assert len(fake.sent) == FAILURES_TO_OPEN
+
+    another = waiting("a")._replace(envelope=Envelope("another"))
+    under_test.settle(another, ENOUGH)
+    assert len(fake.sent) == FAILURES_TO_OPEN + 1
+
+
+LATENCIES = [0.1, 1, 3, 6, 8, 8.9, 10.9]
+
+
+@pytest.mark.parametrize("latency", LATENCIES)
+def test_a_slow_edge_gets_no_event_of_a_large_request_twice(latency: float):
+    """What there is no time for is not sent at all: no answer is cut off, so nothing is in doubt."""
+    clock = Clock()
+    fake = edge(202)
+    fake.clock, fake.takes = clock, latency
+    whole = waiting(*map(str, range(70)), size=60_000)
+
+    settlement = forwarder(fake, clock=clock).settle(whole, Deadline.after(20.5, clock))
+
+    sent = [found["xdm"]["_id"] for request in fake.sent for found in json.loads(request["body"])["events"]]
+    assert len(sent) == len(set(sent)) == len(settlement.delivered)
+    assert settlement.ambiguous_events() == 0
+    assert len(settlement.delivered) >= min(70, 1 + (20.5 - EDGE_SECONDS) // latency)  # of one of the threads
+    assert clock() <= NOW + 20.5

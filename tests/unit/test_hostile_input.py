@@ -266,7 +266,9 @@ parcels = st.fixed_dictionaries(
         "sentAs": texts,
         "acceptedAt": st.just(NOW) | numbers,
         "attempts": st.just(1) | numbers,
-        "uncertain": st.just(0) | numbers,
+        "unclear": st.just(0) | numbers,
+        "unclearAt": st.just(0) | numbers,
+        "unclearSince": st.just(0) | numbers,
         "indexes": st.just([0]) | values,
         "events": st.lists(st.just(event("a")) | events, min_size=1, max_size=2) | values,
     }

@@ -12,12 +12,13 @@ import pytest
 from functions.ingest_api.app import handler
 from relay.campaign import CampaignClient
 from relay.core.claim import Claim
+from relay.core.deadline import Deadline
 from relay.core.run import Attempt, Run
 from relay.core.verdict import Answer
-from relay.errors import AdobeError, NoAnswer, WorkflowError
+from relay.errors import AdobeError, NoAnswer, OutOfTime, WorkflowError
 from relay.follow import Follower
 from relay.http_request import MAX_BODY_BYTES
-from relay.ingest_api import IngestApi
+from relay.ingest_api import WORKFLOW_SECONDS, IngestApi
 from tests.support import NOW, PROJECT, Clock, FakeAuthorizer, FakeCampaign, context, measured, report
 
 SAMPLE = json.loads((PROJECT / "events/ingest_api.json").read_text())
@@ -33,25 +34,30 @@ class FakeExecution:
 
 @dataclass
 class FakeWorkflow:
-    """Executions by name; or it fails."""
+    """Executions by name; or it fails. Every call takes so many seconds of the clock, and 3 at most."""
 
     executions: dict[str, FakeExecution] = field(default_factory=dict)
     inputs: dict[str, Any] = field(default_factory=dict)
     fails: bool = False
+    clock: Clock = field(default_factory=Clock)
+    takes: float = 0.0
 
-    def start(self, name: str, content: dict[str, Any]) -> bool:
-        if self.fails:
-            raise WorkflowError
+    def start(self, name: str, content: dict[str, Any], deadline: Deadline) -> bool:
+        self._call(deadline)
         if name in self.executions:
             return self.inputs.get(name) == content and self.executions[name].status == "RUNNING"
         self.executions[name] = FakeExecution()
         self.inputs[name] = content
         return True
 
-    def find(self, name: str) -> FakeExecution | None:
-        if self.fails:
-            raise WorkflowError
+    def find(self, name: str, deadline: Deadline) -> FakeExecution | None:
+        self._call(deadline)
         return self.executions.get(name)
+
+    def _call(self, deadline: Deadline) -> None:
+        if self.fails or not deadline.fits(3):
+            raise WorkflowError
+        self.clock.seconds += self.takes
 
 
 @dataclass
@@ -63,13 +69,13 @@ class FakeClaims:
     unwritable: bool = False
     rival: Claim | None = None
 
-    def find(self, mapping_id: str) -> Claim | None:
-        if self.unreadable:
+    def find(self, mapping_id: str, deadline: Deadline) -> Claim | None:
+        if self.unreadable or not deadline.fits(3):
             raise WorkflowError
         return self.claims.get(mapping_id)
 
-    def claim(self, mapping_id: str, claim: Claim, instead_of: str | None) -> bool:
-        if self.unwritable:
+    def claim(self, mapping_id: str, claim: Claim, instead_of: str | None, deadline: Deadline) -> bool:
+        if self.unwritable or not deadline.fits(3):
             raise WorkflowError
         if self.rival:
             self.claims[mapping_id] = self.rival
@@ -93,15 +99,19 @@ class World:
 
     def __post_init__(self) -> None:
         self.campaign = FakeCampaign(self.answers)
+        self.clock = self.workflow.clock
 
-    def call(self, event: dict[str, Any], organization: str = "example") -> tuple[int, dict[str, str], Any]:
-        client = CampaignClient(self.campaign, FakeAuthorizer(), Clock())
-        api = IngestApi(client, Follower(self.workflow, self.claims, lambda: OURS, Clock()), organization, 10, Clock())
-        answer = handler(event, context(), api)
+    def call(
+        self, event: dict[str, Any], organization: str = "example", seconds: float = 28
+    ) -> tuple[int, dict[str, str], Any]:
+        client = CampaignClient(self.campaign, FakeAuthorizer(), self.clock)
+        follower = Follower(self.workflow, self.claims, lambda: OURS, self.clock)
+        api = IngestApi(client, follower, organization, 10, self.clock)
+        answer = handler(event, context(seconds), api)
         return answer["statusCode"], answer["headers"], json.loads(answer["body"])
 
-    def post(self) -> tuple[int, dict[str, str], Any]:
-        return self.call(SAMPLE)
+    def post(self, seconds: float = 28) -> tuple[int, dict[str, str], Any]:
+        return self.call(SAMPLE, seconds=seconds)
 
     def get(self, request_id: Any = "3520") -> Any:
         return self.call({**SAMPLE, "httpMethod": "GET", "queryStringParameters": {"requestId": request_id}})
@@ -123,12 +133,53 @@ def test_a_request_that_adobe_took_is_answered_as_adobe_did_and_followed(status:
 
 
 def test_adobe_is_given_all_the_time_but_what_starting_an_execution_may_take():
-    """28 seconds less 10."""
+    """And half a second for the answer."""
     world = World([report("Success")])
 
     world.post()
 
-    assert world.campaign.within == [18]
+    assert world.campaign.left == [28 - 0.5 - WORKFLOW_SECONDS]
+
+
+def test_the_time_that_looking_took_is_not_given_again():
+    """The deadline is that of the whole request."""
+    world = World([report("Success")], FakeWorkflow(takes=2), FakeClaims({"42": claim("1")}))
+    world.workflow.executions["42-1"] = FakeExecution("SUCCEEDED")
+
+    world.post()
+
+    assert world.campaign.left == [28 - 2 - 0.5 - WORKFLOW_SECONDS]
+
+
+def test_what_there_is_no_time_for_is_left_to_an_execution():
+    """Nothing was sent to Adobe; the execution submits it soon."""
+    world = World([OutOfTime()])
+
+    status, _, content = world.post()
+
+    assert (status, content["status"], content["requestId"]) == (200, "In Progress", int(OURS))
+    assert world.workflow.inputs[f"42-{OURS}"]["waitSeconds"] == 10
+
+
+def test_without_the_time_to_look_nothing_is_started():
+    """Nor is Adobe asked: the client is told to POST again."""
+    world = World([report("Success")])
+
+    status, headers, content = world.post(seconds=3.4)
+
+    assert (status, headers["Retry-After"], content["type"]) == (503, "5", "urn:adobe-relay:not-started")
+    assert (world.campaign.asked, world.workflow.inputs) == ([], {})
+
+
+def test_without_the_time_to_look_a_status_is_not_known():
+    """And not denied."""
+    world = World([])
+    world.workflow.executions["42-3520"] = FakeExecution()
+    get = {**SAMPLE, "httpMethod": "GET", "queryStringParameters": {"requestId": "3520"}}
+
+    status, _, content = world.call(get, seconds=3.4)
+
+    assert (status, content["type"]) == (503, "urn:adobe-relay:status-unknown")
 
 
 @pytest.mark.parametrize("request_id", ["3520", 3520, "0042", "a-1", "1" * 17])

@@ -21,6 +21,7 @@ JSON = st.recursive(
     max_leaves=20,
 )
 RECORDED = (Path(__file__).parent / "recorded/version_1.json").read_text()
+RECORDED_2 = (Path(__file__).parent / "recorded/version_2.json").read_text()  # of the version before evidence
 ENVELOPE = Envelope(
     datastream_id="d",
     hint="or2",
@@ -35,7 +36,7 @@ def message(*contents: Any, envelope: Envelope = ENVELOPE, ensure_ascii: bool = 
     texts = [json.dumps(content, ensure_ascii=ensure_ascii) for content in contents]
     read = zip(texts, compact(texts), strict=True)
     events = [reader.read(3 * index, json.loads(text), body) for index, (text, body) in enumerate(read)]
-    return Message(envelope, "r", "s", NOW, tuple(item for item in events if isinstance(item, Event)), 1, 0)
+    return Message(envelope, "r", "s", NOW, tuple(item for item in events if isinstance(item, Event)), 1)
 
 
 @given(JSON, st.booleans())
@@ -79,11 +80,35 @@ def test_a_message_of_version_1_is_still_read():
     assert found.envelope == Envelope("3849362f-f325-4418-8cc8-993342b254f7")
     assert found.request_id == "f567a988-4b3c-45a6-9ed8-f283188a445e-2"
     assert found.sent_as == part_id(found.request_id, [0, 1])
-    assert (found.accepted_at, found.attempts, found.uncertain) == (1_800_000_000.0, 2, 1)
+    assert (found.accepted_at, found.attempts, found.unclear) == (1_800_000_000.0, 2, 0)
     assert [item.index for item in found.events] == [0, 1]
     assert [json.loads(item.body) for item in found.events] == json.loads(RECORDED)["events"]
     assert '"prop1":"café 19.90"'.encode() in found.events[0].body
     assert b'{"price":19.9,"big":123456789012345678901234567890}' in found.events[1].body
+
+
+def test_what_the_former_version_counted_against_an_event_is_no_evidence():
+    """It counted answers to whole requests, also in an outage. Everything else of such a message is read."""
+    found = read_message(RECORDED_2)
+
+    assert (found.unclear, found.unclear_at, found.unclear_since) == (0, 0, 0)
+    assert (found.request_id, found.attempts, [item.index for item in found.events]) == ("order-4711", 3, [0, 2])
+
+
+def test_the_former_version_finds_all_it_needs():
+    """After a rollback it reads what this version wrote: it cannot do without a number of uncertain answers."""
+    (parcel,) = json.loads(write_message(message(event("a"))._replace(unclear=2)))["parcels"]
+    (former,) = json.loads(RECORDED_2)["parcels"]
+
+    assert former.keys() <= parcel.keys()
+    assert parcel["uncertain"] == 0
+
+
+def test_what_counts_against_an_event_is_kept():
+    """How often, when the last time, and since when nothing else was sent."""
+    written = message(event("a"))._replace(unclear=2, unclear_at=NOW, unclear_since=NOW - 1)
+
+    assert read_message(write_message(written)) == written
 
 
 def test_a_message_that_a_person_has_laid_out_anew_is_read():
@@ -141,7 +166,14 @@ def broken() -> list[Any]:
         ("acceptedAt", float("nan")),
         ("acceptedAt", float("inf")),
         ("attempts", None),
-        ("uncertain", "x"),
+        ("attempts", float("inf")),
+        ("attempts", -1),
+        ("attempts", 1e300),
+        ("unclear", "x"),
+        ("unclear", -1),
+        ("unclearAt", float("nan")),
+        ("unclearSince", float("inf")),
+        ("indexes", [-1]),
     ]
     found += [
         pytest.param(GOOD | {"parcels": [parcel | {name: value}]}, id=f"{name}={value}") for name, value in parcels

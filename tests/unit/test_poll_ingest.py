@@ -10,7 +10,7 @@ from functions.poll_ingest.app import handler
 from relay.campaign import CampaignClient
 from relay.core.run import Attempt, Run
 from relay.core.verdict import Answer
-from relay.errors import AdobeError, NoAnswer
+from relay.errors import AdobeError, NoAnswer, OutOfTime
 from relay.ingest import Ingestor
 from tests.support import NOW, Clock, FakeAuthorizer, FakeCampaign, context, measured, report
 
@@ -21,7 +21,7 @@ TRIED_THRICE = RUN._replace(attempts=(Attempt("3520", False),) * 3)
 
 def poll(*answers: Answer | AdobeError, run: Run = RUN) -> tuple[dict[str, Any], FakeCampaign]:
     campaign = FakeCampaign(list(answers))
-    ingestor = Ingestor(CampaignClient(campaign, FakeAuthorizer(), Clock(0)), 10, Clock())
+    ingestor = Ingestor(CampaignClient(campaign, FakeAuthorizer(), Clock()), 10, Clock())
     return handler(run.as_json(), context(), ingestor), campaign
 
 
@@ -32,6 +32,13 @@ def test_the_last_request_is_asked_after():
 
     assert campaign.asked == [("GET", "42", "3520", "token-1")]
     assert after["state"] == "RUNNING"
+
+
+def test_adobe_is_given_all_the_time_but_what_the_answer_takes():
+    """Of the function's, two seconds."""
+    _, campaign = poll(report("In Progress"))
+
+    assert campaign.left == [28 - 2]
 
 
 def test_a_success_of_the_schedule_is_measured(capsys: pytest.CaptureFixture[str]):
@@ -79,11 +86,12 @@ def test_unknown_statuses_are_measured(capsys: pytest.CaptureFixture[str]):
     assert measured(capsys.readouterr().out)["UnknownIngestionStatuses"] == 2
 
 
-def test_no_answer_is_no_end():
+@pytest.mark.parametrize("error", [NoAnswer("no answer in time, or connection lost"), OutOfTime()], ids=repr)
+def test_no_answer_is_no_end(error: AdobeError):
     """It is asked again."""
-    run, _ = poll(NoAnswer("no answer in time, or connection lost"))
+    run, _ = poll(error)
 
-    assert (run["state"], run["polls"], run["reason"]) == ("RUNNING", 1, "no answer in time, or connection lost")
+    assert (run["state"], run["polls"], run["reason"]) == ("RUNNING", 1, error.reason)
 
 
 def test_adobes_words_do_not_reach_the_log(logged: io.StringIO):

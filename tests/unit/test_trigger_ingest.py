@@ -10,7 +10,7 @@ from functions.trigger_ingest.app import handler
 from relay.campaign import CampaignClient
 from relay.core.run import Run
 from relay.core.verdict import Answer
-from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
+from relay.errors import AdobeError, NoAnswer, OutOfTime, SetupError, Unreachable
 from relay.ingest import Ingestor
 from tests.support import NOW, Clock, FakeAuthorizer, FakeCampaign, context, measured, report
 
@@ -21,7 +21,7 @@ def trigger(
     *answers: Answer | AdobeError, run: dict[str, Any] = NEW, authorizer: FakeAuthorizer | None = None
 ) -> tuple[dict[str, Any], FakeCampaign]:
     campaign = FakeCampaign(list(answers))
-    client = CampaignClient(campaign, authorizer or FakeAuthorizer(), Clock(0))  # always in time
+    client = CampaignClient(campaign, authorizer or FakeAuthorizer(), Clock())
     ingestor = Ingestor(client, 10, Clock())
     return handler(run, context(), ingestor), campaign
 
@@ -32,6 +32,13 @@ def test_a_submission_is_one_post():
 
     assert campaign.asked == [("POST", "42", "token-1")]
     assert (run["state"], run["attempts"]) == ("RUNNING", [{"requestId": "3520", "adopted": False}])
+
+
+def test_adobe_is_given_all_the_time_but_what_the_answer_takes():
+    """Of the function's, two seconds."""
+    _, campaign = trigger(report("Success"))
+
+    assert campaign.left == [28 - 2]
 
 
 def test_an_expired_token_is_replaced_once():
@@ -64,6 +71,7 @@ def test_a_new_token_that_is_refused_is_a_matter_of_setup(capsys: pytest.Capture
     ("error", "doubts"),
     [
         pytest.param(Unreachable("connection refused"), 0, id="unreachable"),
+        pytest.param(OutOfTime(), 0, id="no time"),
         pytest.param(NoAnswer("no answer in time"), 1, id="no answer"),
         pytest.param(SetupError("TLS certificate not trusted"), 0, id="set-up"),
     ],

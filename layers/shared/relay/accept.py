@@ -2,20 +2,17 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from relay.batch import Batch
+from relay.core.deadline import Deadline
 from relay.core.events import Event, Rejection
+from relay.core.settlement import Deferred, Settlement
 from relay.core.verdict import Verdict
-from relay.forward import LOGGED_IDS, Deferred, Forwarder, Settlement
+from relay.forward import LOGGED_IDS, Forwarder, sent_as
+from relay.spool import QueueWriter, store
 
 _LOGGED_VERDICTS = 10  # one request can lead to hundreds
-
-
-class SpoolWriter(Protocol):
-    def put(self, texts: Sequence[str], *, delays: Sequence[int]) -> set[int]:
-        """Store the messages; the places of those that may not be stored."""
-        ...
 
 
 class Acceptance(NamedTuple):
@@ -58,15 +55,16 @@ class Acceptance(NamedTuple):
 class Acceptor:
     """Forwards first and spools on trouble."""
 
-    def __init__(self, forwarder: Forwarder, spool: SpoolWriter, now: Callable[[], float]) -> None:
+    def __init__(self, forwarder: Forwarder, spool: QueueWriter, now: Callable[[], float]) -> None:
         self._forwarder = forwarder
         self._spool = spool
         self._now = now
 
-    def accept(self, batch: Batch, deadline: float) -> Acceptance:
-        """What became of the batch, by `deadline` (epoch seconds)."""
-        settlement = self._forwarder.settle(batch, deadline)
-        unsafe = self._keep(batch, settlement.deferred) if settlement.deferred else set()
+    def accept(self, batch: Batch, deadline: Deadline) -> Acceptance:
+        """What became of the batch, by the deadline."""
+        # what is undecided then must still find its place, also if one call of the spool hangs
+        settlement = self._forwarder.settle(batch, deadline.before(2 * self._spool.seconds))
+        unsafe = self._keep(batch, settlement.deferred, deadline) if settlement.deferred else set()
         return Acceptance(
             batch,
             settlement,
@@ -75,23 +73,22 @@ class Acceptor:
             rejections=_rejections(batch, settlement),
         )
 
-    def _keep(self, batch: Batch, deferred: Sequence[Deferred]) -> set[int]:
-        from relay.core.message import Message, write_message  # noqa: PLC0415 - on most days nothing is spooled
+    def _keep(self, batch: Batch, deferred: Sequence[Deferred], deadline: Deadline) -> set[int]:
+        from relay.core.message import Message  # noqa: PLC0415 - on most days nothing is spooled
 
         messages = [
             Message(
                 envelope=batch.envelope,
                 request_id=batch.request_id,
-                sent_as=item.judgement.sent_as,
+                sent_as=sent_as(batch, item.events),
                 accepted_at=self._now(),
                 events=item.events,
-                attempts=1,
-                uncertain=int(item.judgement.verdict is Verdict.UNCERTAIN),
+                attempts=int(item.judgement.was_tried),
             )
             for item in deferred
         ]
         delays = [math.ceil(item.judgement.retry_after or 0.0) for item in deferred]  # Adobe's word holds there, too
-        return self._spool.put([write_message(message) for message in messages], delays=delays)
+        return store(self._spool, messages, deadline, delays=delays)
 
 
 def _rejections(batch: Batch, settlement: Settlement) -> list[Rejection]:

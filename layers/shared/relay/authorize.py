@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 from aws_lambda_powertools import Logger
 
 from relay.core.authorization import Authorization, Credentials, Token
-from relay.errors import AdobeError, SetupError, Unreachable
+from relay.core.deadline import Deadline
+from relay.errors import AdobeError, OutOfTime, SetupError
 
 logger = Logger(child=True)
 
@@ -15,20 +16,16 @@ RENEW_BEFORE = 600.0  # seconds before expiry, as Adobe's own clients do
 RETRY_RENEWAL = 30.0  # seconds between attempts while the old token still holds
 REFUSED_SECONDS = 5.0  # between attempts while Adobe refuses us: IMS throttles those who ask again and again
 UNREACHABLE_SECONDS = 1.0  # between attempts while IMS is down: requests in parallel wait for it once
-_LEAST_SECONDS = 0.5  # for IMS to answer in
-
-# Less than this is not worth starting a call of Adobe with: it would end in an ambiguous answer.
-LEAST_CALL_SECONDS = 1.0
 
 _T = TypeVar("_T")
 
 
 class CredentialsStore(Protocol):
-    def read(self) -> Credentials: ...
+    def read(self, deadline: Deadline) -> Credentials: ...
 
 
 class TokenService(Protocol):
-    def mint(self, credentials: Credentials, now: float, within: float) -> Token: ...
+    def mint(self, credentials: Credentials, now: float, deadline: Deadline) -> Token: ...
 
 
 class Authorizations(Protocol):
@@ -36,39 +33,31 @@ class Authorizations(Protocol):
 
     minted: int  # tokens so far
 
-    def authorization(self, deadline: float) -> Authorization: ...
+    def authorization(self, deadline: Deadline) -> Authorization: ...
 
-    def replace(self, refused: Authorization, deadline: float) -> Authorization: ...
+    def replace(self, refused: Authorization, deadline: Deadline) -> Authorization: ...
 
     def distrust(self) -> None: ...
 
 
 def ask(
-    call: Callable[[Authorization, float], _T],
+    call: Callable[[Authorization], _T],
     is_expired: Callable[[_T], bool],
     authorizations: Authorizations,
-    deadline: float,
-    now: Callable[[], float],
+    deadline: Deadline,
 ) -> _T:
-    """What `call` answers, within the seconds it is given; when that says the token expired, once more with a new one.
+    """What `call` answers; when that says the token expired, once more with a new one.
 
     An answer that still says so comes back as it is, and no newer token is tried for a while. Raises AdobeError.
     """
     authorization = authorizations.authorization(deadline)
-    answer = call(authorization, _time_left(deadline, now))
+    answer = call(authorization)
     if not is_expired(answer):
         return answer
-    answer = call(authorizations.replace(authorization, deadline), _time_left(deadline, now))
+    answer = call(authorizations.replace(authorization, deadline))
     if is_expired(answer):
         authorizations.distrust()
     return answer
-
-
-def _time_left(deadline: float, now: Callable[[], float]) -> float:
-    left = deadline - now()
-    if left < LEAST_CALL_SECONDS:
-        raise Unreachable("no time left to ask")
-    return left
 
 
 class Authorizer:
@@ -90,22 +79,22 @@ class Authorizer:
         self._failure_until = 0.0
         self.minted = 0
 
-    def authorization(self, deadline: float) -> Authorization:
-        """The authorization to use now, by `deadline` (epoch seconds). Raises AdobeError when none can be had."""
+    def authorization(self, deadline: Deadline) -> Authorization:
+        """The authorization to use now. Raises AdobeError when none can be had by the deadline."""
         with self._lock:
-            now = self._now()
-            if self._current and now < self._renew_at:
+            if self._current and self._now() < self._renew_at:
                 return self._current
             try:
                 return self._renew(deadline)
             except AdobeError as error:
-                if self._current and now < self._expires_at:
-                    logger.warning("token not renewed, the old one still holds", extra={"reason": error.reason})
-                    self._renew_at = now + RETRY_RENEWAL
+                if self._current and self._now() < self._expires_at:
+                    if not isinstance(error, OutOfTime):
+                        logger.warning("token not renewed, the old one still holds", extra={"reason": error.reason})
+                        self._renew_at = self._now() + RETRY_RENEWAL
                     return self._current
                 raise
 
-    def replace(self, refused: Authorization, deadline: float) -> Authorization:
+    def replace(self, refused: Authorization, deadline: Deadline) -> Authorization:
         """Another authorization than the one Adobe refused as expired. Raises AdobeError."""
         with self._lock:
             if self._current and self._current != refused:
@@ -117,22 +106,21 @@ class Authorizer:
         """A token fresh from IMS was refused as expired: until a while has passed, another one would be, too."""
         self._remember(SetupError("Adobe refuses new tokens"))
 
-    def _renew(self, deadline: float) -> Authorization:
+    def _renew(self, deadline: Deadline) -> Authorization:
         left = self._failure_until - self._now()
         if self._failure and left > 0:  # another attempt would be in vain, or was asked not to be made
             raise type(self._failure)(self._failure.reason, left if self._failure.retry_after else None)
         try:
             return self._mint(deadline)
+        except OutOfTime:  # says nothing of IMS
+            raise
         except AdobeError as error:
             self._remember(error)
             raise
 
-    def _mint(self, deadline: float) -> Authorization:
-        credentials = self._store.read()
-        now = self._now()
-        if deadline - now < _LEAST_SECONDS:
-            raise Unreachable("no time left to ask IMS")
-        token = self._service.mint(credentials, now, deadline - now)
+    def _mint(self, deadline: Deadline) -> Authorization:
+        credentials = self._store.read(deadline)
+        token = self._service.mint(credentials, self._now(), deadline)
         self.minted += 1
         self._failure = None
         self._current = Authorization(token.value, credentials.client_id, credentials.org_id)

@@ -40,6 +40,11 @@ class Batch(NamedTuple):
         return False
 
     @property
+    def attempts(self) -> int:
+        """This is the first."""
+        return 0
+
+    @property
     def sent_as(self) -> str:
         """The id under which Edge gets the events if they fit into one request: the client's own."""
         return self.request_id

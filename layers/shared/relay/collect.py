@@ -10,6 +10,7 @@ from aws_lambda_powertools.metrics import Metrics
 from relay.accept import Acceptor
 from relay.answers import answer_batch, answer_refusal
 from relay.batch import read_batch
+from relay.core.deadline import Deadline
 from relay.errors import InvalidRequest, Unfinished
 from relay.http_request import HttpRequest, read_http_request, read_request_id
 from relay.measure import count, measure_settlement
@@ -23,7 +24,6 @@ logger = Logger(child=True)
 
 _LONGEST_REMEMBERED = 300_000  # characters; DynamoDB keeps 400 KB
 _ANSWER_SECONDS = 0.5  # kept back for answering, so that the client hears from us and not of a timeout
-_SPOOL_SECONDS = 5.0  # kept back for the spool: what is undecided by then must still find its place
 
 
 class Collect:
@@ -44,7 +44,7 @@ class Collect:
     def serve(self, event: dict[str, Any], context: "LambdaContext", metrics: Metrics) -> dict[str, Any]:
         """The answer to a Lambda proxy integration event."""
         started = self._now()
-        deadline = started + context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS - _SPOOL_SECONDS
+        deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS, self._now)
         request_id = context.aws_request_id
         try:
             request = read_http_request(event)
@@ -58,7 +58,9 @@ class Collect:
                 return self._accept(request, request_id, started, deadline, metrics)
 
             if given_id:
-                answer = self._idempotency().once(request, given_id, context, accept)
+                idempotency = self._idempotency()
+                deadline = deadline.before(idempotency.seconds)
+                answer = idempotency.once(request, given_id, context, accept)
                 if is_repeated:
                     count(metrics, RequestsRepeated=1)
                     logger.info("request repeated", extra={"requestId": request_id, "status": answer["statusCode"]})
@@ -72,7 +74,7 @@ class Collect:
             return answer_refusal(refusal.problem, request_id, refusal.retry_after)
 
     def _accept(
-        self, request: HttpRequest, request_id: str, received_at: float, deadline: float, metrics: Metrics
+        self, request: HttpRequest, request_id: str, received_at: float, deadline: Deadline, metrics: Metrics
     ) -> dict[str, Any]:
         batch = read_batch(request, request_id, self._allowed_datastreams, datetime.fromtimestamp(received_at, UTC))
         acceptance = self._acceptor.accept(batch, deadline)

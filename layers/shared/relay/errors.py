@@ -6,17 +6,29 @@
     ├── AdobeError
     │   ├── SetupError        an operator must mend it: credentials, rights, certificates, addresses
     │   ├── Unreachable       nothing was sent; try later
+    │   │   └── OutOfTime     nothing was even tried, since the longest answer would not have fitted in
     │   └── NoAnswer          bytes were sent and no answer came: try later, and count a possible duplicate
-    ├── PutBack               the spooled message comes again later
     ├── ReplaysUnknown        whether a dead letter was replayed before cannot be told; put the message back
     └── WorkflowError         Step Functions or its table fails: answer 503
 
 Messages are constant text. They never hold a body, a token, a secret or an identity.
 """
 
+import traceback
 from typing import Any
 
+from aws_lambda_powertools import Logger
+
 from relay.core.problem import Problem
+
+logger = Logger(child=True)
+
+
+def log_failure(message: str, error: Exception) -> None:
+    """Log an error that nobody foresaw by its type and place: its own text, and a traceback, may quote events."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+    logger.error(message, extra={"error": type(error).__name__, "at": place})
 
 
 class RelayError(Exception):
@@ -57,12 +69,15 @@ class Unreachable(AdobeError):
     """Not one byte of the request reached Adobe."""
 
 
+class OutOfTime(Unreachable):
+    """The call was not begun: the time that is left is less than it can take."""
+
+    def __init__(self) -> None:
+        super().__init__("no time left to ask")
+
+
 class NoAnswer(AdobeError):
     """The request was sent, at least in part, and no answer came: Adobe may have taken it."""
-
-
-class PutBack(RelayError):
-    """The message stays on the spool: it was tried, or spared, and comes again later."""
 
 
 class ReplaysUnknown(RelayError):

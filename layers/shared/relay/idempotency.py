@@ -22,6 +22,7 @@ from relay.errors import InvalidRequest, Unfinished
 from relay.http_request import HttpRequest
 
 KEPT_SECONDS = 3_600
+SECONDS = 2.0  # that a call of the store takes at most
 
 _IN_PROGRESS = our_problem(
     "in-progress",
@@ -41,6 +42,8 @@ Answer = dict[str, Any]
 
 class Idempotency:
     """Remembers answers in the given store."""
+
+    seconds = SECONDS  # for remembering an answer
 
     def __init__(self, store: BasePersistenceLayer) -> None:
         self._store = store

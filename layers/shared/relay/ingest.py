@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics
 
 from relay.campaign import CampaignClient
+from relay.core.deadline import Deadline
 from relay.core.report import Report, Trouble
 from relay.core.run import (
     ENDS,
@@ -53,8 +54,8 @@ class Ingestor:
         outcome = self._campaign.status(run.mapping_id, run.request_id, self._deadline(within), metrics)
         return _report(polled(run, outcome, self._now(), self._first_wait), outcome, metrics)
 
-    def _deadline(self, within: float) -> float:
-        return self._now() + within - _ANSWER_SECONDS
+    def _deadline(self, within: float) -> Deadline:
+        return Deadline.after(within - _ANSWER_SECONDS, self._now)
 
 
 def _report(run: Run, outcome: Report | Trouble | None, metrics: Metrics) -> dict[str, Any]:

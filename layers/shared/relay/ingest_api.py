@@ -7,6 +7,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics
 
 from relay.campaign import CampaignClient
+from relay.core.deadline import Deadline
 from relay.core.problem import our_problem
 from relay.core.report import MAPPING_ID, Report, Status, Trouble
 from relay.core.run import Run, wait_after
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 logger = Logger(child=True)
 
 RETRY_AFTER = 5.0  # seconds, when an execution can be neither started nor read
-WORKFLOW_SECONDS = 10.0  # kept back for starting the execution, after Adobe was asked
+WORKFLOW_SECONDS = 9.0  # kept back for claiming and starting the execution, after Adobe was asked
+_ANSWER_SECONDS = 0.5  # kept back for answering
 
 # A client knows Campaign's words only; why a run timed out is in `info`.
 _STATUS_BY_STATE = {"SUCCEEDED": "Success", "FAILED": "Failed", "ABORTED": "Aborted", "TIMED_OUT": "Failed"}
@@ -49,13 +51,13 @@ class IngestApi:
     def serve(self, event: dict[str, Any], context: "LambdaContext", metrics: Metrics) -> dict[str, Any]:
         """The answer to a Lambda proxy integration event."""
         count(metrics, IngestionRequests=1)
-        deadline = self._now() + context.get_remaining_time_in_millis() / 1000 - WORKFLOW_SECONDS
+        deadline = Deadline.after(context.get_remaining_time_in_millis() / 1000 - _ANSWER_SECONDS, self._now)
         try:
             request = read_ingest_request(event, self._organization)
             if request.request_id is None:
                 content = self._submit(request.mapping_id, deadline, metrics)
             else:
-                content = self._status(request.mapping_id, request.request_id)
+                content = self._status(request.mapping_id, request.request_id, deadline)
         except InvalidRequest as refusal:
             count(metrics, RequestsRefused=1)
             mapping_id = (event.get("pathParameters") or {}).get("mappingId") or ""
@@ -71,9 +73,9 @@ class IngestApi:
         logger.info("request served", extra=facts)
         return answer_json(200, context.aws_request_id, content)
 
-    def _submit(self, mapping_id: str, deadline: float, metrics: Metrics) -> dict[str, Any]:
+    def _submit(self, mapping_id: str, deadline: Deadline, metrics: Metrics) -> dict[str, Any]:
         try:
-            last = self._follower.last(mapping_id)
+            last = self._follower.last(mapping_id, deadline)
         except WorkflowError as error:
             detail = (
                 "Whether the relay already sees to an ingestion of this mapping cannot be told now. Nothing was "
@@ -83,17 +85,17 @@ class IngestApi:
         if last and last.is_running:
             info = f"The relay already sees to an ingestion of the Mapping ID: {mapping_id}"
             return _answer(last.request_id, info, Status.IN_PROGRESS.value)
-        outcome = self._campaign.submit(mapping_id, deadline, metrics)
+        outcome = self._campaign.submit(mapping_id, deadline.before(WORKFLOW_SECONDS), metrics)
         if isinstance(outcome, Trouble):
-            return self._submit_later(mapping_id, last, outcome, metrics)
+            return self._submit_later(mapping_id, last, outcome, deadline, metrics)
         if outcome.status is Status.FAILED or not outcome.request_id:
             # Refused; or taken, and it cannot be followed. To submit it again could start another ingestion.
             return {"info": outcome.info, "status": outcome.status.value}
-        return self._follow(mapping_id, last, outcome)
+        return self._follow(mapping_id, last, outcome, deadline)
 
-    def _follow(self, mapping_id: str, last: Submission | None, report: Report) -> dict[str, Any]:
+    def _follow(self, mapping_id: str, last: Submission | None, report: Report, deadline: Deadline) -> dict[str, Any]:
         try:
-            request_id = self._follower.follow(mapping_id, last, report)
+            request_id = self._follower.follow(mapping_id, last, report, deadline)
         except WorkflowError as error:
             detail = (
                 f"Adobe has taken request {report.request_id}, but the execution that sees it to its end could not be "
@@ -103,14 +105,15 @@ class IngestApi:
         return _answer(request_id, report.info, report.status.value)
 
     def _submit_later(
-        self, mapping_id: str, last: Submission | None, trouble: Trouble, metrics: Metrics
+        self, mapping_id: str, last: Submission | None, trouble: Trouble, deadline: Deadline, metrics: Metrics
     ) -> dict[str, Any]:
         if trouble.http_status == 404:  # most likely the client's mistake: no operator is called
             detail = f"{trouble.reason}. Check the mapping ID; nothing was started."
             raise InvalidRequest(our_problem("no-such-mapping", 404, "Mapping not found", detail))
         count(metrics, SetupErrors=int(trouble.verdict is Verdict.SETUP))
         try:
-            request_id = self._follower.submit_later(mapping_id, last, wait_after(trouble, self._first_wait))
+            wait = wait_after(trouble, self._first_wait)
+            request_id = self._follower.submit_later(mapping_id, last, wait, deadline)
         except WorkflowError as error:
             detail = (
                 "Adobe has not taken the request, or not said so, and the execution that goes on asking could not be "
@@ -122,10 +125,10 @@ class IngestApi:
         info = f"Adobe has not taken the request, or not said so; the relay goes on for the Mapping ID: {mapping_id}"
         return _answer(request_id, info, Status.IN_PROGRESS.value)
 
-    def _status(self, mapping_id: str, request_id: str) -> dict[str, Any]:
+    def _status(self, mapping_id: str, request_id: str, deadline: Deadline) -> dict[str, Any]:
         try:
-            execution = self._follower.find(mapping_id, request_id)
-            last = None if execution else self._follower.last(mapping_id)
+            execution = self._follower.find(mapping_id, request_id, deadline)
+            last = None if execution else self._follower.last(mapping_id, deadline)
         except WorkflowError as error:
             detail = "How the ingestion stands cannot be read now. Ask again after Retry-After seconds."
             raise _unavailable("status-unknown", "Status unknown", detail) from error

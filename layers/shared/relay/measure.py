@@ -8,7 +8,7 @@ from relay.core.verdict import Verdict
 
 if TYPE_CHECKING:
     from relay.core.run import Run
-    from relay.forward import Settlement
+    from relay.core.settlement import Settlement
 
 _INGESTION_ENDS = {
     "SUCCEEDED": "IngestionsSucceeded",
@@ -27,6 +27,7 @@ def measure_settlement(metrics: Metrics, settlement: "Settlement") -> None:
         metrics,
         PossibleDuplicates=settlement.ambiguous_events(),
         SetupErrors=sum(judgement.verdict is Verdict.SETUP for judgement in settlement.judgements),
+        InternalErrors=sum(judgement.has_failed for judgement in settlement.judgements),
         EventsIgnored=settlement.ignored,
         TokenRefreshes=settlement.tokens_minted,
     )

@@ -2,86 +2,94 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol
+from typing import Any, NamedTuple, Protocol
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.core.backoff import backoff
-from relay.core.events import Event
-from relay.core.message import Message, UnreadableMessage, read_message, write_message
-from relay.core.problem import Problem
-from relay.core.request_id import part_id
-from relay.core.verdict import Judgement, Verdict
-from relay.errors import PutBack, ReplaysUnknown
-from relay.forward import LOGGED_IDS, Deferred, Forwarder, Settlement
+from relay.core.deadline import Deadline
+from relay.core.disposition import (
+    NOTHING_AGAINST_IT,
+    DeadLetter,
+    Disposition,
+    Retry,
+    dispose,
+    is_suspect,
+    letter,
+    part,
+)
+from relay.core.message import Message, UnreadableMessage, read_message
+from relay.core.settlement import Settlement
+from relay.core.verdict import Judgement, Scope, Verdict
+from relay.errors import ReplaysUnknown, log_failure
+from relay.forward import LOGGED_IDS, NO_TIME, Forwarder
+from relay.measure import count, measure_settlement
+from relay.spool import QueueWriter, store
 
-MAX_UNCERTAIN = 3  # more tries after the first answer that could not be understood
-_STORE_SECONDS = 8.0  # kept back for dead letters and for putting messages back
-_NOT_STORED = Judgement(Verdict.TRANSIENT, reason="not stored")
+logger = Logger(child=True)
+
+_ANSWER_SECONDS = 0.5  # kept back for answering
 _MAX_DELAY = 900  # seconds that SQS can hold back a new message
+_NOT_STORED = Judgement(Verdict.TRANSIENT, reason="not stored")
 
+# Messages of a datastream that Edge says nothing about, one after the other: the first may hold the only bad event.
+_UNCLEAR_IN_A_ROW = 2
 
-class QueueWriter(Protocol):
-    def put(
-        self, texts: Sequence[str], *, delays: Sequence[int] = (), attributes: Sequence[Mapping[str, str]] = ()
-    ) -> set[int]: ...
-
-    def put_back(self, seconds_by_receipt: Mapping[str, int]) -> None: ...
+# More tries at once of an event that Edge fails on while it takes others. If it fails on half of all requests, three
+# times four tries convict one good event of 4,000.
+_CONFIRMATIONS = 3
 
 
 class Replays(Protocol):
-    def claim(self, dead_letter_id: str, message_id: str) -> bool:
-        """Whether this message is the one that replays the dead letter. Raises ReplaysUnknown if it cannot be told."""
+    def claim(self, dead_letter_id: str, replay_id: str, deadline: Deadline) -> bool:
+        """Whether this replay of the dead letter is the first. Raises ReplaysUnknown if it cannot be told."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A message as the spool hands it out; `receives` counts from 1, `replay_of` is the id of a dead letter."""
+    """A message as the spool hands it out; of a replay, the dead letter's id and that of the attempt to replay it."""
 
     message_id: str
     receipt: str
     text: str
-    receives: int
     replay_of: str | None = None
+    replay_id: str | None = None
 
 
 @dataclass(slots=True)
 class Tally:
-    """Events, by what became of them in one invocation."""
+    """Events, by what became of them in one invocation; messages that failed, and replays that were dropped."""
 
     redelivered: int = 0
     dead_lettered: int = 0
     possible_duplicates: int = 0
     put_back: int = 0
     oldest: float = math.inf  # when the oldest of those put back was accepted, epoch seconds
+    failed: int = 0
+    replays_dropped: int = 0
 
     def metrics(self) -> dict[str, int]:
         return {
             "EventsRedelivered": self.redelivered,
             "EventsDeadLettered": self.dead_lettered,
             "PossibleDuplicates": self.possible_duplicates,
+            "InternalErrors": self.failed,
+            "ReplaysDropped": self.replays_dropped,
         }
 
 
-@dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """Events that Adobe will never take, as the message they came in, and why."""
+class _Open(NamedTuple):
+    """A message that must not be deleted before all of this is stored; None: its events must not be sent."""
 
-    text: str
-    attributes: Mapping[str, str]
-    message: Message | None = None  # None: it was unreadable
-
-    @property
-    def cause(self) -> str:
-        """For the log: reason and code."""
-        return f"{self.attributes['reason']} {self.attributes.get('code', '')}".rstrip()
-
-    @property
-    def events(self) -> int:
-        """An unreadable message counts as one."""
-        return len(self.message.events) if self.message else 1
+    received: Received
+    message: Message | None
+    disposition: Disposition
+    delivered: int = 0  # events
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,178 +103,247 @@ class Redeliverer:
     random: Callable[[], float]
     now: Callable[[], float]
 
-    def round(self, within: float) -> "Round":
-        """For the messages of one invocation, which has so many seconds."""
-        return Round(self, self.now() + within - _STORE_SECONDS)
+    def redeliver(self, messages: Sequence[Received], within: float, metrics: Metrics) -> set[str]:
+        """Redeliver what an invocation got, in so many seconds: the ids of the messages that must not be deleted."""
+        round_ = Round(self, Deadline.after(within - _ANSWER_SECONDS, self.now))
+        for received in messages:
+            round_.take(received)
+        coming_again = round_.close()
+        for settlement in round_.settlements:
+            measure_settlement(metrics, settlement)
+        metrics.add_metric("SpoolAge", MetricUnit.Seconds, round_.age())
+        count(metrics, MessagesReceived=len(messages), **round_.tally.metrics())
+        log = logger.warning if round_.has_trouble() else logger.info
+        log("messages redelivered", extra=round_.facts())
+        return coming_again
 
 
 @dataclass(slots=True)
 class Round:
-    """One invocation's messages, in turn. Once one of them meets an outage, the others are put back without trying.
+    """One invocation: first `take` every message to Edge, then `close` finds a place for what Edge did not take.
 
-    A matter of set-up is no outage: it can be about one datastream, and the others' events must not wait for that.
+    What is decided about a message can depend on those after it: whether Edge takes others shows if it fails on events
+    or on everything. Once a message meets an outage, the others that it concerns are not tried.
     """
 
     redeliverer: Redeliverer
-    deadline: float  # epoch seconds
+    deadline: Deadline
     tally: Tally = field(default_factory=Tally)
     settlements: list[Settlement] = field(default_factory=list)
-    _met: dict[Verdict, Judgement] = field(default_factory=dict)  # what Edge did not decide on, and why
-    _tried: list[str] = field(default_factory=list)
-    _sent_as: list[str] = field(default_factory=list)
+    _tried: list[tuple[Received, Message, Settlement]] = field(default_factory=list)
+    _open: list[_Open] = field(default_factory=list)
+    _outages: dict[str | None, Judgement] = field(default_factory=dict)  # by datastream; None: of Edge as a whole
+    _tries: Counter[str | None] = field(default_factory=Counter)  # of the message that met the outage
+    _unclear: Counter[str] = field(default_factory=Counter)  # messages in a row, by datastream
+    _replays_unknown: bool = False
+    _troubles: dict[Verdict, Judgement] = field(default_factory=dict)  # what Edge did not decide on, for the log
     _causes: Counter[str] = field(default_factory=Counter)  # of dead letters, by events
-    _seconds_by_receipt: dict[str, int] = field(default_factory=dict)
+    _hidden: dict[str, int] = field(default_factory=dict)  # seconds, by receipt
+    _coming_again: set[str] = field(default_factory=set)  # ids of messages
 
     def take(self, received: Received) -> None:
-        """Return when the message is dealt with and may be deleted. Raises PutBack when it is to come again."""
+        """Send the message's events, unless something speaks against it."""
         try:
-            message = read_message(received.text)
+            self._take(received)
         except UnreadableMessage:
-            if self._bury([DeadLetter(received.text, {"reason": "unreadable message"})]):
-                self._put_back(received, None, _NOT_STORED)
-            return
-        if outage := self._met.get(Verdict.TRANSIENT):
-            self._put_back(received, message, outage)
-        if received.replay_of:
-            if not self._is_the_replay(received, message):
-                return
-            message = message._replace(uncertain=0)  # somebody has mended something: it gets all its tries again
-        self._tried.append(message.request_id)
-        settlement = self.redeliverer.forwarder.settle(message, self.deadline)
-        self._sent_as += settlement.derived_ids(message.request_id)
-        self.settlements.append(settlement)
-        self._settle(received, message, settlement)
-        self.tally.redelivered += len(settlement.delivered)
+            unreadable = DeadLetter(received.text, {"reason": "unreadable message"})
+            self._open.append(_Open(received, None, Disposition([unreadable], [])))
+        except Exception as error:  # noqa: BLE001 - the other messages go on
+            self._fail(received, error)
 
-    def close(self) -> None:
-        """Tell the spool when the messages that were put back are to come again."""
-        if self._seconds_by_receipt:
-            self.redeliverer.spool.put_back(self._seconds_by_receipt)
+    def close(self) -> set[str]:
+        """Store what is to be stored, and hide what stays: the ids of the messages that must not be deleted."""
+        spool = self.redeliverer.spool
+        to_hide = self.deadline.before(spool.seconds)
+        for received, message, settlement in self._tried:
+            try:
+                self._confirm(message, settlement)
+                disposition = dispose(message, settlement, self.redeliverer.forwarder.evidence, self.redeliverer.now())
+            except Exception as error:  # noqa: BLE001 - the other messages go on
+                self.tally.possible_duplicates += len(settlement.delivered)
+                self._fail(received, error)
+            else:
+                self._open.append(_Open(received, message, disposition, len(settlement.delivered)))
+        self._bury(to_hide.before(spool.seconds))
+        self._put_back(to_hide)
+        if self._hidden:
+            try:
+                spool.hide(self._hidden, self.deadline)
+            except Exception as error:  # noqa: BLE001 - they come again when the queue's own time is over
+                log_failure("messages come again later than planned", error)
+        return self._coming_again
 
     def age(self) -> float:
-        """Seconds since the oldest of the messages that were put back was accepted; 0 if none was."""
+        """Seconds since the oldest of the messages that come again was accepted; 0 if none does."""
         return max(0.0, self.redeliverer.now() - self.tally.oldest)
 
     def has_trouble(self) -> bool:
         """Whether a person may have to look."""
-        return bool(self._met or self.tally.dead_lettered)
+        return bool(self._troubles or self.tally.dead_lettered or self.tally.failed)
 
     def facts(self) -> dict[str, Any]:
         """For the log."""
+        sent_as = [
+            sent for _, message, settlement in self._tried for sent in settlement.derived_ids(message.request_id)
+        ]
         lists: dict[str, Any] = {
-            "sentAs": self._sent_as[:LOGGED_IDS],
-            "verdicts": [judgement.facts() for judgement in self._met.values()],
+            "sentAs": sent_as[:LOGGED_IDS],
+            "verdicts": [judgement.facts() for judgement in self._troubles.values()],
             "deadLetters": self._causes,
         }
         return {
             **self.tally.metrics(),
             "EventsPutBack": self.tally.put_back,
-            "requestIds": self._tried,
+            "requestIds": [message.request_id for _, message, _ in self._tried],
             **{name: found for name, found in lists.items() if found},
         }
 
-    def _settle(self, received: Received, message: Message, settlement: Settlement) -> None:
-        """Find a place for every event that Edge did not take."""
-        tried = message._replace(attempts=message.attempts + received.receives)
-        by_index = {event.index: event for event in message.events}
-        dead = [
-            _letter(tried, (by_index[rejection.index],), "event rejected", rejection.sent_as, rejection.problem)
-            for rejection in settlement.rejections
-        ]
-        dead += [
-            _letter(tried, refusal.events, "request refused", refusal.sent_as, refusal.problem)
-            for refusal in settlement.refusals
-        ]
-        later: list[tuple[Message, Judgement]] = []
-        for deferred in settlement.deferred:
-            judgement = deferred.judgement
-            self._meet(judgement)
-            if judgement.verdict is not Verdict.UNCERTAIN:
-                if len(deferred.events) == len(message.events):  # nothing has changed: the message can stay as it is
-                    self._put_back(received, message, judgement)
-                later.append((_again(tried, deferred, message.uncertain), judgement))
-            elif message.uncertain >= MAX_UNCERTAIN:
-                reason = "answers not understood"
-                dead.append(_letter(tried, deferred.events, reason, judgement.sent_as, judgement.problem, judgement))
-            else:
-                later.append((_again(tried, deferred, message.uncertain + 1), judgement))
-        unsafe = self._bury(dead)
-        later += [(letter.message, _NOT_STORED) for letter in unsafe if letter.message]  # tried again rather than lost
-        if not later:
+    def _take(self, received: Received) -> None:
+        message = read_message(received.text)
+        for place in (None, message.envelope.datastream_id):
+            if outage := self._outages.get(place):
+                self._hide(received, message, outage, max(self._tries[place], message.attempts))
+                return
+        forwarder, to_send = self.redeliverer.forwarder, self._to_send()
+        if not forwarder.has_time(to_send):
+            self._hide(received, message, NO_TIME, 1)
             return
-        delays = [min(_MAX_DELAY, self._backoff(tried.attempts, judgement)) for _, judgement in later]
-        if self.redeliverer.spool.put([write_message(rest) for rest, _ in later], delays=delays):
-            # the whole message comes again, with events that have found their place already
-            self.tally.possible_duplicates += len(settlement.delivered)
-            self._put_back(received, message, self._met.get(Verdict.TRANSIENT, _NOT_STORED))
-        for rest, _ in later:
-            self._count_put_back(rest)
+        if received.replay_of:
+            if not self._is_the_replay(received, message, to_send):
+                return
+            message = message._replace(**NOTHING_AGAINST_IT)  # somebody has fixed something: all tries again
+        settlement = forwarder.settle(message, to_send)
+        self.settlements.append(settlement)
+        self.tally.redelivered += len(settlement.delivered)
+        self._look_out(message, settlement)
+        if settlement.was_tried:
+            self._tried.append((received, message, settlement))
+        else:  # nothing has changed: the message can stay as it is
+            self._hide(received, message, settlement.deferred[0].judgement, message.attempts)
 
-    def _meet(self, judgement: Judgement) -> None:
-        """What is put back in an outage waits as long as the longest wait that Adobe asked for."""
-        known = self._met.get(judgement.verdict)
-        if not known or (judgement.retry_after or 0.0) > (known.retry_after or 0.0):
-            self._met[judgement.verdict] = judgement
+    def _to_send(self) -> Deadline:
+        """Afterwards dead letters are stored, messages put back, and messages hidden: each may be a call that hangs."""
+        return self.deadline.before(3 * self.redeliverer.spool.seconds)
 
-    def _bury(self, letters: Sequence[DeadLetter]) -> list[DeadLetter]:
-        """Store the dead letters; those that may not be stored."""
-        if not letters:
-            return []
-        attributes = [letter.attributes for letter in letters]
-        unsafe = self.redeliverer.dead_letters.put([letter.text for letter in letters], attributes=attributes)
-        for letter in (letter for place, letter in enumerate(letters) if place not in unsafe):
-            self.tally.dead_lettered += letter.events
-            self._causes[letter.cause] += letter.events
-        return [letters[place] for place in sorted(unsafe)]
+    def _confirm(self, message: Message, settlement: Settlement) -> None:
+        """Send a single event again on which Edge fails while it takes others: it may fail now and then on anything."""
+        forwarder = self.redeliverer.forwarder
+        for found in list(settlement.deferred):
+            deferred = found
+            for _ in range(_CONFIRMATIONS):
+                if not is_suspect(message, deferred, forwarder.evidence, self.redeliverer.now()):
+                    break
+                again = forwarder.confirm(part(message, deferred.events), self._to_send())
+                settlement.deferred.remove(deferred)
+                if not again.was_tried:  # so nothing is shown
+                    undecided = deferred.judgement._replace(verdict=Verdict.TRANSIENT)
+                    settlement.deferred.append(deferred._replace(judgement=undecided))
+                    break
+                settlement.add(again)
+                self.tally.redelivered += len(again.delivered)
+                if not again.deferred:
+                    break
+                (deferred,) = again.deferred
 
-    def _is_the_replay(self, received: Received, message: Message) -> bool:
-        try:
-            return self.redeliverer.replays.claim(received.replay_of or "", received.message_id)
-        except ReplaysUnknown:
-            self._put_back(received, message, _NOT_STORED)
+    def _is_the_replay(self, received: Received, message: Message, deadline: Deadline) -> bool:
+        """Whether to send the message; if not, it is dropped, or comes again when the record can be read."""
+        replay_of, replay_id = received.replay_of or "", received.replay_id or received.message_id
+        is_first = None
+        if not self._replays_unknown:  # if it could not be read a moment ago, that may have cost seconds
+            with suppress(ReplaysUnknown):
+                is_first = self.redeliverer.replays.claim(replay_of, replay_id, deadline)
+        if is_first is None:
+            self._replays_unknown = True
+            self._hide(received, message, _NOT_STORED, 1)
+            return False
+        if not is_first:
+            logger.warning("replay dropped, since another message replays the same dead letter", extra={
+                "deadLetterId": replay_of, "messageId": received.message_id, "requestId": message.request_id,
+            })  # fmt: skip
+            self.tally.replays_dropped += 1
+            if not received.replay_id:  # SQS gives a message that it moves another id, so this can be the only copy
+                copy = letter(message, message.events, "replayed already", message.sent_as)
+                self._open.append(_Open(received, None, Disposition([copy], [])))
+        return is_first
 
-    def _put_back(self, received: Received, message: Message | None, judgement: Judgement) -> NoReturn:
-        self._seconds_by_receipt[received.receipt] = self._backoff(received.receives, judgement)
+    def _look_out(self, message: Message, settlement: Settlement) -> None:
+        """Remember what keeps other messages from being sent, too.
+
+        A matter of set-up is no outage: it can be about one datastream, and the others' events must not wait for that.
+        """
+        datastream_id = message.envelope.datastream_id
+        if settlement.delivered:
+            self._unclear[datastream_id] = 0
+        elif any(deferred.judgement.verdict is Verdict.UNCERTAIN for deferred in settlement.deferred):
+            self._unclear[datastream_id] += 1
+        for _, judgement in settlement.deferred:
+            _keep_longest(self._troubles, judgement.verdict, judgement)
+            is_suspicion = judgement.verdict is Verdict.UNCERTAIN and judgement.trouble is Scope.DATASTREAM
+            if judgement.trouble and not (is_suspicion and self._unclear[datastream_id] < _UNCLEAR_IN_A_ROW):
+                place = datastream_id if judgement.trouble is Scope.DATASTREAM else None
+                _keep_longest(self._outages, place, judgement)
+                self._tries[place] = max(self._tries[place], message.attempts + judgement.was_tried)
+
+    def _bury(self, deadline: Deadline) -> None:
+        """Store the dead letters; what may not be stored is tried again rather than lost."""
+        letters = [(item, found) for item in self._open for found in item.disposition.dead]
+        unsafe = store(
+            self.redeliverer.dead_letters,
+            [found.content for _, found in letters],
+            deadline,
+            attributes=[found.attributes for _, found in letters],
+        )
+        for place, (item, found) in enumerate(letters):
+            if place not in unsafe:
+                self.tally.dead_lettered += found.events
+                self._causes[found.cause] += found.events
+            elif item.message and isinstance(found.content, Message):
+                item.disposition.retries.append(Retry(found.content, Verdict.TRANSIENT, found.content.attempts, None))
+            else:
+                self._hide(item.received, None, _NOT_STORED, 1)
+
+    def _put_back(self, deadline: Deadline) -> None:
+        """Store what is to be tried again, as new messages; if that fails, the old one comes again as a whole."""
+        retries = [(item, retry) for item in self._open for retry in item.disposition.retries]
+        delays = [
+            min(_MAX_DELAY, backoff(retry.verdict, max(1, retry.tries), retry.retry_after, self.redeliverer.random()))
+            for _, retry in retries
+        ]
+        unsafe = store(self.redeliverer.spool, [retry.message for _, retry in retries], deadline, delays=delays)
+        failed = {id(retries[place][0]): retries[place][0] for place in unsafe}
+        for place, (item, retry) in enumerate(retries):
+            if place not in unsafe:
+                self._count_put_back(retry.message)
+                if id(item) in failed:  # it is there twice now
+                    self.tally.possible_duplicates += len(retry.message.events)
+        for item in failed.values():
+            self.tally.possible_duplicates += item.delivered
+            self._hide(item.received, item.message, _NOT_STORED, item.message.attempts if item.message else 1)
+
+    def _hide(self, received: Received, message: Message | None, judgement: Judgement, tries: int) -> None:
+        """The message stays on the spool as it is, and comes again later."""
+        if not judgement.was_tried and judgement.retry_after is None:  # for lack of time: soon
+            tries = 1
+        # what Edge says nothing about in a row is an outage
+        verdict = Verdict.TRANSIENT if judgement.verdict is Verdict.UNCERTAIN else judgement.verdict
+        seconds = backoff(verdict, max(1, tries), judgement.retry_after, self.redeliverer.random())
+        self._hidden[received.receipt] = seconds
+        self._coming_again.add(received.message_id)
         if message:
             self._count_put_back(message)
-        raise PutBack
 
-    def _backoff(self, tries: int, judgement: Judgement) -> int:
-        return backoff(judgement.verdict, tries, judgement.retry_after, self.redeliverer.random())
+    def _fail(self, received: Received, error: Exception) -> None:
+        log_failure("message failed", error)
+        self.tally.failed += 1
+        self._hide(received, None, _NOT_STORED, 1)
 
     def _count_put_back(self, message: Message) -> None:
         self.tally.put_back += len(message.events)
         self.tally.oldest = min(self.tally.oldest, message.accepted_at)
 
 
-def _again(message: Message, deferred: Deferred, uncertain: int) -> Message:
-    return message._replace(events=deferred.events, sent_as=deferred.judgement.sent_as, uncertain=uncertain)
-
-
-def _letter(
-    message: Message,
-    events: tuple[Event, ...],
-    reason: str,
-    sent_as: str,
-    problem: Problem | None,
-    judgement: Judgement | None = None,
-) -> DeadLetter:
-    rest = message
-    if len(events) < len(message.events):
-        rest = message._replace(events=events, sent_as=part_id(message.request_id, [event.index for event in events]))
-    attributes = {
-        "reason": reason,
-        "code": problem.type.rpartition("/")[2] if problem else f"HTTP {judgement.status}" if judgement else "",
-        "detail": _printable(" ".join([problem.detail, *problem.report.get("errors", ())]) if problem else ""),
-        "datastreamId": _printable(message.envelope.datastream_id),
-        "requestId": _printable(message.request_id),
-        "sentAs": _printable(sent_as),
-        "attempts": str(message.attempts),
-        "firstAcceptedAt": datetime.fromtimestamp(message.accepted_at, UTC).isoformat(timespec="seconds"),
-    }
-    return DeadLetter(write_message(rest), {name: value for name, value in attributes.items() if value}, rest)
-
-
-def _printable(text: str) -> str:
-    """SQS takes no control characters in an attribute, and a detail can quote what a client sent."""
-    return "".join(character if character.isprintable() else "?" for character in text)[:1024]
+def _keep_longest(found: dict[Any, Judgement], key: Any, judgement: Judgement) -> None:
+    """Of judgements alike, the one with the longest wait that Adobe asked for."""
+    known = found.get(key)
+    if not known or (judgement.retry_after or 0.0) > (known.retry_after or 0.0):
+        found[key] = judgement

@@ -10,9 +10,10 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import boto3
-from botocore.config import Config
 
 from relay.accept import Acceptor
+from relay.adapters import credentials
+from relay.adapters.aws import one_try
 from relay.adapters.credentials import SecretsManagerCredentials
 from relay.adapters.edge import Edge
 from relay.adapters.http import Http, Timeouts
@@ -31,12 +32,11 @@ if TYPE_CHECKING:
     from relay.plan import Planner
     from relay.redeliver import Redeliverer
 
-# Seconds; the deadline of each request bounds what they come to with token and second try.
+# Seconds. A call begins only when all of them are left.
 EDGE_TIMEOUTS = Timeouts(connect=2, read=9)
 IMS_TIMEOUTS = Timeouts(connect=2, read=4)
-CAMPAIGN_TIMEOUTS = Timeouts(connect=3, read=65)  # Adobe's gateway gives up after 60; over HTTPS less is left
-
-_QUICK = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2})  # a client is waiting
+CAMPAIGN_TIMEOUTS = Timeouts(connect=3, read=65)  # Adobe's gateway gives up after 60
+CAMPAIGN_OVER_HTTPS_TIMEOUTS = Timeouts(connect=3, read=12)  # a client waits; what takes longer the workflow sees to
 
 
 @cache
@@ -77,12 +77,13 @@ def ingestor() -> "Ingestor":
     """For the states TriggerIngest and PollIngest."""
     from relay.ingest import Ingestor  # noqa: PLC0415
 
-    return Ingestor(_campaign(_settings()), _settings().ingest_first_wait, now=time.time)
+    return Ingestor(_campaign(_settings(), CAMPAIGN_TIMEOUTS), _settings().ingest_first_wait, now=time.time)
 
 
 @cache
 def ingest_api() -> "IngestApi":
     """For POST and GET …/ingest."""
+    from relay.adapters import claims, executions  # noqa: PLC0415
     from relay.adapters.claims import ClaimTable  # noqa: PLC0415
     from relay.adapters.executions import Executions  # noqa: PLC0415
     from relay.follow import Follower  # noqa: PLC0415
@@ -90,25 +91,24 @@ def ingest_api() -> "IngestApi":
 
     settings = _settings()
     follower = Follower(
-        Executions(boto3.client("stepfunctions", config=_QUICK), settings.state_machine_arn),
-        ClaimTable(boto3.client("dynamodb", config=_QUICK), settings.table),
+        Executions(boto3.client("stepfunctions", config=one_try(executions.SECONDS)), settings.state_machine_arn),
+        ClaimTable(boto3.client("dynamodb", config=one_try(claims.SECONDS)), settings.table),
         # A number, as Adobe's are, and larger than any of Adobe's: microseconds, the last digits of which are random.
         new_request_id=lambda: str(int(time.time() * 1000) * 1000 + random.randrange(1000)),  # noqa: S311
         now=time.time,
     )
     organization, first_wait = settings.campaign_organization, settings.ingest_first_wait
-    return IngestApi(_campaign(settings), follower, organization, first_wait, now=time.time)
+    campaign = _campaign(settings, CAMPAIGN_OVER_HTTPS_TIMEOUTS)
+    return IngestApi(campaign, follower, organization, first_wait, now=time.time)
 
 
 @cache
 def _idempotency() -> "Idempotency":
     from aws_lambda_powertools.utilities.idempotency import DynamoDBPersistenceLayer  # noqa: PLC0415
 
-    from relay.idempotency import Idempotency  # noqa: PLC0415
+    from relay.idempotency import SECONDS, Idempotency  # noqa: PLC0415
 
-    # A table that is down must not cost a client its answer: one quick try.
-    config = Config(connect_timeout=1, read_timeout=1, retries={"total_max_attempts": 1})
-    return Idempotency(DynamoDBPersistenceLayer(_settings().table, boto_config=config))
+    return Idempotency(DynamoDBPersistenceLayer(_settings().table, boto_config=one_try(SECONDS)))
 
 
 @cache
@@ -120,7 +120,7 @@ def _forwarder(settings: Settings) -> Forwarder:
     return Forwarder(Edge(settings.edge_url, Http(EDGE_TIMEOUTS)), _authorizer(settings), now=time.time)
 
 
-def _campaign(settings: Settings) -> "CampaignClient":
+def _campaign(settings: Settings, timeouts: Timeouts) -> "CampaignClient":
     from relay.adapters.campaign import Campaign  # noqa: PLC0415
     from relay.campaign import CampaignClient  # noqa: PLC0415
 
@@ -128,13 +128,12 @@ def _campaign(settings: Settings) -> "CampaignClient":
         settings.campaign_url,
         settings.campaign_organization,
         request_id_in_body=settings.campaign_request_id_in_body,
-        http=Http(CAMPAIGN_TIMEOUTS),
+        http=Http(timeouts),
     )
     return CampaignClient(campaign, _authorizer(settings), now=time.time)
 
 
 def _authorizer(settings: Settings) -> Authorizer:
-    # One quick try: a client is waiting, and without the secret its events are kept all the same.
-    config = Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 1})
-    credentials = SecretsManagerCredentials(boto3.client("secretsmanager", config=config), settings.secret_id)
-    return Authorizer(credentials, Ims(settings.ims_url, Http(IMS_TIMEOUTS)), now=time.time)
+    secrets = boto3.client("secretsmanager", config=one_try(credentials.SECONDS))
+    store = SecretsManagerCredentials(secrets, settings.secret_id)
+    return Authorizer(store, Ims(settings.ims_url, Http(IMS_TIMEOUTS)), now=time.time)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from relay.adapters.http import Http
 from relay.core.authorization import Authorization
+from relay.core.deadline import Deadline
 from relay.core.verdict import Answer
 from relay.errors import SetupError
 
@@ -22,16 +23,21 @@ class Campaign:
         self._request_id_in_body = request_id_in_body
         self._http = http
 
-    def submit(self, mapping_id: str, authorization: Authorization, within: float) -> Answer:
-        """Adobe's answer to a submission, in `within` seconds. Raises SetupError, Unreachable or NoAnswer."""
-        return self._request("POST", mapping_id, authorization, within)
+    def submit(self, mapping_id: str, authorization: Authorization, deadline: Deadline) -> Answer:
+        """Adobe's answer to a submission. Raises SetupError, Unreachable or NoAnswer."""
+        return self._request("POST", mapping_id, authorization, deadline)
 
-    def status(self, mapping_id: str, request_id: str, authorization: Authorization, within: float) -> Answer:
-        """Adobe's answer about a request, in `within` seconds. Raises SetupError, Unreachable or NoAnswer."""
-        return self._request("GET", mapping_id, authorization, within, request_id)
+    def status(self, mapping_id: str, request_id: str, authorization: Authorization, deadline: Deadline) -> Answer:
+        """Adobe's answer about a request. Raises SetupError, Unreachable or NoAnswer."""
+        return self._request("GET", mapping_id, authorization, deadline, request_id)
 
     def _request(
-        self, method: str, mapping_id: str, authorization: Authorization, within: float, request_id: str | None = None
+        self,
+        method: str,
+        mapping_id: str,
+        authorization: Authorization,
+        deadline: Deadline,
+        request_id: str | None = None,
     ) -> Answer:
         if not self._organization:
             raise SetupError("the parameter CampaignOrganization is empty")
@@ -40,7 +46,7 @@ class Campaign:
         return self._http.request(
             method,
             f"{self._base_url}/{path}",
-            within=within,
+            deadline=deadline,
             headers={
                 "Authorization": f"Bearer {authorization.token}",
                 "X-Api-Key": authorization.client_id,

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.core.claim import Claim
+from relay.core.deadline import Deadline
 from relay.errors import WorkflowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
+SECONDS = 3.0  # that a call takes at most
 _KEPT_SECONDS = 24 * 3600  # longer than an execution can run
 
 
@@ -21,8 +23,9 @@ class ClaimTable:
         self._client = client
         self._table = table
 
-    def find(self, mapping_id: str) -> Claim | None:
+    def find(self, mapping_id: str, deadline: Deadline) -> Claim | None:
         """The claim of the mapping. Raises WorkflowError."""
+        _check(deadline)
         try:
             item = self._client.get_item(TableName=self._table, Key=_key(mapping_id), ConsistentRead=True).get("Item")
         except (BotoCoreError, ClientError) as error:
@@ -31,8 +34,9 @@ class ClaimTable:
             return None
         return Claim(item["requestId"]["S"], json.loads(item["content"]["S"]), float(item["claimedAt"]["N"]))
 
-    def claim(self, mapping_id: str, claim: Claim, instead_of: str | None) -> bool:
+    def claim(self, mapping_id: str, claim: Claim, instead_of: str | None, deadline: Deadline) -> bool:
         """Whether the mapping is now under this claim; it is not when another came first. Raises WorkflowError."""
+        _check(deadline)
         try:
             self._client.put_item(
                 TableName=self._table,
@@ -51,6 +55,11 @@ class ClaimTable:
         except (BotoCoreError, ClientError) as error:
             raise WorkflowError("the table of claims cannot be written") from error
         return True
+
+
+def _check(deadline: Deadline) -> None:
+    if not deadline.fits(SECONDS):
+        raise WorkflowError("no time left for the table of claims")
 
 
 def _key(mapping_id: str) -> dict[str, dict[str, str]]:

@@ -15,6 +15,7 @@ from typing import Any
 import requests.adapters
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError
 from urllib3.util.ssl_ import ALPN_PROTOCOLS, create_urllib3_context
 
 IDLE_SECONDS = 50  # servers and NAT gateways drop idle connections, and a frozen function does not hear of it
@@ -53,6 +54,21 @@ class _Response(http.client.HTTPResponse):
 class _HttpConnection(HTTPConnection):
     response_class = _Response
     _used_at = 0.0  # epoch seconds: a monotonic clock may rest while a function is frozen
+
+    def connect(self) -> None:
+        """Connect in the connect timeout, all in all, or send nothing.
+
+        urllib3 has that timeout anew for each address of a name and for the TLS handshake, and none for DNS: a few dead
+        addresses would eat the time of the answer, and nobody would know what became of the request.
+        """
+        began, most = monotonic(), self.timeout or 0.0
+        try:
+            super().connect()
+        except TimeoutError as error:  # in the handshake
+            raise ConnectTimeoutError(self, "no TLS handshake in time") from error
+        if monotonic() - began > most:
+            self.close()
+            raise ConnectTimeoutError(self, "a connection that took too long")
 
     def getresponse(self) -> Any:
         response = super().getresponse()

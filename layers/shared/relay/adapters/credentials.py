@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError, ClientError
 
 from relay.core.authorization import Credentials
-from relay.errors import SetupError, Unreachable
+from relay.core.deadline import Deadline
+from relay.errors import OutOfTime, SetupError, Unreachable
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+SECONDS = 3.0  # that a call takes at most
 
 _PRINTABLE = r"[!-~]+"  # they go into headers and a form
 
@@ -22,8 +25,10 @@ class SecretsManagerCredentials:
         self._client = client
         self._secret_id = secret_id
 
-    def read(self) -> Credentials:
+    def read(self, deadline: Deadline) -> Credentials:
         """The credentials. Raises Unreachable without an answer, SetupError when they are missing or unusable."""
+        if not deadline.fits(SECONDS):
+            raise OutOfTime
         try:
             text = self._client.get_secret_value(SecretId=self._secret_id)["SecretString"]
             secret = json.loads(text)

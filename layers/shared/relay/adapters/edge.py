@@ -5,6 +5,7 @@ Source: AdobeDocs/data-collection-apis, collect endpoint, authenticated; locatio
 
 from relay.adapters.http import Http
 from relay.core.authorization import Authorization
+from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.verdict import Answer
 
@@ -15,20 +16,18 @@ class Edge:
     def __init__(self, base_url: str, http: Http) -> None:
         self._base_url = base_url
         self._http = http
+        self.seconds = http.seconds
 
     def collect(
-        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, within: float
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, deadline: Deadline
     ) -> Answer:
-        """Edge's answer to one request of at most 64,000 bytes, in `within` seconds.
-
-        Raises SetupError, Unreachable or NoAnswer.
-        """
+        """Edge's answer to one request of at most 64,000 bytes. Raises SetupError, Unreachable or NoAnswer."""
         hint = f"{envelope.hint}/" if envelope.hint else ""
         own = (("datastreamId", envelope.datastream_id), ("requestId", request_id))
         return self._http.request(
             "POST",
             f"{self._base_url}/ee/{hint}v2/collect",
-            within=within,
+            deadline=deadline,
             params=own + envelope.parameters,
             headers={
                 **dict(envelope.headers),

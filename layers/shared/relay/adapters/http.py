@@ -22,8 +22,9 @@ from requests.exceptions import (
 )
 
 from relay.adapters.connections import Connections
+from relay.core.deadline import Deadline
 from relay.core.verdict import Answer, read_object
-from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
+from relay.errors import AdobeError, NoAnswer, OutOfTime, SetupError, Unreachable
 
 USER_AGENT = "adobe-relay/0.1.0"  # unless there is a visitor's
 MAX_ANSWER_BYTES = 1024 * 1024  # Adobe's answers are a few KB; a larger one is not read to its end
@@ -34,10 +35,14 @@ logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings quote answe
 
 
 class Timeouts(NamedTuple):
-    """Seconds: until a connection stands (for each address of a name), and for the whole answer after that."""
+    """Seconds: until a connection stands, and for the whole answer after that."""
 
     connect: float
     read: float
+
+    @property
+    def total(self) -> float:
+        return self.connect + self.read
 
 
 class Http:
@@ -49,6 +54,7 @@ class Http:
 
     def __init__(self, timeouts: Timeouts) -> None:
         self._timeouts = timeouts
+        self.seconds = timeouts.total  # that a request takes at most
         self._adapter = Connections()
 
     def request(
@@ -56,26 +62,26 @@ class Http:
         method: str,
         url: str,
         *,
-        within: float,
+        deadline: Deadline,
         headers: Mapping[str, str],
         params: Iterable[tuple[str, str]] = (),
         data: bytes | Mapping[str, str] | None = None,
     ) -> Answer:
-        """The answer, with at most `within` seconds spent.
+        """The answer. It is not begun with less time left than it may take: nobody would know what became of it.
 
         A body that is cut off, too long or too slow, or that quotes our token, comes as UNREAD.
-        Raises SetupError, Unreachable or NoAnswer.
+        Raises SetupError, Unreachable (OutOfTime when it was not begun) or NoAnswer.
         """
-        deadline = time.monotonic() + within
-        connect = min(self._timeouts.connect, within / 2)
-        timeout = (connect, min(self._timeouts.read, within - connect))
         prepared = _prepare(method, url, params, headers, data)
+        if not deadline.fits(self.seconds):
+            raise OutOfTime
+        end = time.monotonic() + self.seconds
         try:
-            with self._adapter.send(prepared, stream=True, timeout=timeout) as response:
+            with self._adapter.send(prepared, stream=True, timeout=self._timeouts) as response:
                 if response.status_code < 200:  # an interim answer: the final one would be taken for the next request's
                     response.raw.close()
                     raise NoAnswer("an interim answer and no final one")
-                body = _read(response, deadline)
+                body = _read(response, end)
             if _quotes_token(body, headers):  # parts of it may be passed on: to clients, histories, messages
                 body = UNREAD
         except (RequestException, urllib3.exceptions.HTTPError, ValueError) as error:
@@ -112,12 +118,12 @@ def _checked(url: str) -> str | None:
         raise SetupError("not an address") from error
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
+def _read(response: requests.Response, end: float) -> bytes:
     body = bytearray()
     try:
         while chunk := response.raw.read1(_CHUNK):
             body += chunk
-            if len(body) > MAX_ANSWER_BYTES or time.monotonic() > deadline:
+            if len(body) > MAX_ANSWER_BYTES or time.monotonic() > end:
                 return UNREAD
     except (urllib3.exceptions.HTTPError, OSError):
         return UNREAD

@@ -9,6 +9,7 @@ import re
 
 from relay.adapters.http import UNREAD, Http
 from relay.core.authorization import Credentials, Token
+from relay.core.deadline import Deadline
 from relay.core.retry_after import read_retry_after
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, SetupError, Unreachable
@@ -26,7 +27,7 @@ class Ims:
         self._url = f"{base_url}/ims/token/v3"
         self._http = http
 
-    def mint(self, credentials: Credentials, now: float, within: float) -> Token:
+    def mint(self, credentials: Credentials, now: float, deadline: Deadline) -> Token:
         """A new token. Raises SetupError when IMS refuses us, Unreachable when it cannot answer."""
         form = {
             "grant_type": "client_credentials",
@@ -35,7 +36,7 @@ class Ims:
             "scope": credentials.scopes,
         }
         try:
-            answer = self._http.request("POST", self._url, within=within, headers=_HEADERS, data=form)
+            answer = self._http.request("POST", self._url, deadline=deadline, headers=_HEADERS, data=form)
         except NoAnswer as error:  # no event was sent, so nothing is in doubt
             raise Unreachable("IMS does not answer") from error
         if answer.status in _BUSY:

@@ -1,14 +1,15 @@
 """The spool and the dead letters: two SQS queues."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from relay.adapters.aws import one_try
+from relay.core.deadline import Deadline
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -19,35 +20,35 @@ logger = Logger(child=True)
 _ENTRIES = 10
 _BYTES = 1_000_000  # of 1 MiB: attributes count, too
 
-_TRIES = 3
-PUT_SECONDS = 2.5  # and what began before: one batch of messages
+_TRIES = 3  # of what SQS has refused by itself
 
 
 class Queue:
     """One SQS queue. The client is made when it is first needed: most requests never need it."""
+
+    seconds = 2.5  # that a call takes at most
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     @cached_property
     def _client(self) -> "SQSClient":
-        # One quick try: the caller has little time, and SQS answers in milliseconds or not at all.
-        config = Config(connect_timeout=1, read_timeout=1.5, retries={"total_max_attempts": 1})
-        return boto3.client("sqs", config=config)
+        return boto3.client("sqs", config=one_try(self.seconds))
 
     def put(
-        self, texts: Sequence[str], *, delays: Sequence[int] = (), attributes: Sequence[Mapping[str, str]] = ()
+        self,
+        texts: Sequence[str],
+        deadline: Deadline,
+        *,
+        delays: Sequence[int] = (),
+        attributes: Sequence[Mapping[str, str]] = (),
     ) -> set[int]:
-        """Store texts as messages, in PUT_SECONDS; the places of those that may not be stored.
+        """Store texts as messages; the places of those that may not be stored.
 
         For each text, if at all: a delay in seconds before it can be received, at most 900, and attributes.
         """
         unsafe = set()
-        deadline = time.monotonic() + PUT_SECONDS
         for places in _batches(texts):
-            if time.monotonic() > deadline:  # the caller must still be able to say so
-                unsafe.update(places)
-                continue
             entries = [
                 {
                     "Id": str(place),
@@ -57,11 +58,13 @@ class Queue:
                 }
                 for place in places
             ]
-            unsafe |= self._send(entries)
+            unsafe |= self._send(entries, deadline)
         return unsafe
 
-    def _send(self, entries: list[Any]) -> set[int]:
+    def _send(self, entries: list[Any], deadline: Deadline) -> set[int]:
         for _ in range(_TRIES):
+            if not deadline.fits(self.seconds):  # the caller must still be able to say so
+                break
             try:
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError) as error:
@@ -74,10 +77,12 @@ class Queue:
                 break
         return {int(entry["Id"]) for entry in entries}
 
-    def put_back(self, seconds_by_receipt: Mapping[str, int]) -> None:
+    def hide(self, seconds_by_receipt: Mapping[str, int], deadline: Deadline) -> None:
         """Hide received messages for so long. If that fails, they come back when the queue's own time is over."""
         items = list(seconds_by_receipt.items())
         for start in range(0, len(items), _ENTRIES):
+            if not deadline.fits(self.seconds):
+                return
             entries: list[Any] = [
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
                 for number, (receipt, seconds) in enumerate(items[start : start + _ENTRIES])

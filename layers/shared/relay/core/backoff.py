@@ -3,7 +3,7 @@
 from relay.core.verdict import Verdict
 
 LONGEST = 1_800.0  # seconds
-# A person has to mend a set-up; answers that nobody understands are to be over before the few tries are.
+# A person has to fix a set-up; the few tries that convict an event must not all fall into one short trouble.
 _FIRST = {Verdict.SETUP: 60.0, Verdict.UNCERTAIN: 450.0}
 _FIRST_OTHERWISE = 5.0
 
@@ -12,9 +12,9 @@ def backoff(verdict: Verdict, tries: int, retry_after: float | None, random: flo
     """Whole seconds: full jitter below a bound that doubles with each try, and never less than Adobe asked for.
 
     `tries` counts from 1; `random` is from 0 to 1. At the longest bound only its upper half is used, or fourteen days
-    of outage would be more tries than SQS grants a message.
+    of outage would be more receives than SQS grants a message; and where an event is being convicted.
     """
     bound = min(LONGEST, _FIRST.get(verdict, _FIRST_OTHERWISE) * 2.0 ** min(tries - 1, 20))
-    if bound == LONGEST:
+    if bound == LONGEST or verdict is Verdict.UNCERTAIN:
         random = (1 + random) / 2
     return max(1, round(bound * random), round((retry_after or 0.0) + 0.5))

@@ -1,4 +1,4 @@
-"""Find the events that Edge will not take among those it refused together."""
+"""Who is to blame: the events that Edge names among those it refused together."""
 
 import re
 from collections.abc import Sequence

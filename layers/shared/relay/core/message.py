@@ -6,11 +6,14 @@ Version 2 has everything as the client wrote it:
      "envelope": {"datastreamId", "hint", "parameters": [[name, value], …], "headers": [[name, value], …],
                   "members": {…}},
      "parcels": [{"requestId": the client's, "sentAs": the id of the next Edge request with these events,
-                  "acceptedAt": epoch seconds, "attempts", "uncertain", "indexes": places in the client's array,
-                  "events": […]}]}
+                  "acceptedAt": epoch seconds, "attempts", "unclear", "unclearAt", "unclearSince": epoch seconds,
+                  "uncertain": 0, "indexes": places in the client's array, "events": […]}]}
 
 A message holds one parcel: events of one origin. Members or an event with a character that SQS refuses are stored as a
-JSON string. Version 1, which is still read, has only the datastream of the envelope, and its events are encoded anew:
+JSON string. A former version wrote nothing "unclear…", and counted in "uncertain" answers that are no
+evidence. That count is not read any more; it is written for a rollback, since the former version cannot do without.
+
+Version 1, which is still read, has only the datastream of the envelope, and its events are encoded anew:
 
     {"version": 1, "datastreamId", "requestId": the id of the last Edge request, "acceptedAt", "attempts", "uncertain",
      "events": […]}
@@ -23,13 +26,14 @@ from typing import Any, NamedTuple
 
 from relay.core.envelope import Envelope
 from relay.core.events import MAX_REQUEST_BYTES, Event, encode
-from relay.core.json_text import Cursor
+from relay.core.json_text import TOO_DEEP, Cursor
 from relay.core.request_id import is_uuid, part_id
 
 VERSION = 2
 
 _VERSION_1 = re.compile(r'\s*\{\s*"version"\s*:\s*1\s*,')  # how every message of it begins
 _REFUSED_BY_SQS = re.compile("[\ufffe\uffff]")  # of the characters that JSON allows in a text
+_MOST = 1_000_000_000  # tries, and events of a request: more than there can be
 _LATEST = 1e11  # epoch seconds; no message is from the year 5138
 
 
@@ -46,7 +50,9 @@ class Message(NamedTuple):
     accepted_at: float  # epoch seconds
     events: tuple[Event, ...]  # with their places in the client's array
     attempts: int  # tries before this message was written
-    uncertain: int  # answers so far that could not be understood
+    unclear: int = 0  # answers that said nothing about its only event while Edge took others
+    unclear_at: float = 0.0  # epoch seconds; when the last answer to it came that said nothing
+    unclear_since: float = 0.0  # epoch seconds; from when on there were only such answers, and nothing else to send
 
     @property
     def is_answered(self) -> bool:
@@ -62,7 +68,10 @@ def write_message(message: Message) -> str:
         "sentAs": message.sent_as,
         "acceptedAt": message.accepted_at,
         "attempts": message.attempts,
-        "uncertain": message.uncertain,
+        "unclear": message.unclear,
+        "unclearAt": message.unclear_at,
+        "unclearSince": message.unclear_since,
+        "uncertain": 0,
         "indexes": [event.index for event in message.events],
     }
     head = {
@@ -99,7 +108,12 @@ def _is_sound(message: Message) -> bool:
         and message.envelope.fault() is None
         and names.isascii()
         and names.isprintable()
+        and all(0 <= event.index < _MOST for event in message.events)
         and 0 <= message.accepted_at < _LATEST
+        and 0 <= message.unclear_at < _LATEST
+        and 0 <= message.unclear_since < _LATEST
+        and 0 <= message.attempts < _MOST
+        and 0 <= message.unclear < _MOST
     )
 
 
@@ -116,7 +130,6 @@ def _read_version_1(text: str) -> Message:
         accepted_at=float(content["acceptedAt"]),
         events=events,
         attempts=int(content["attempts"]),
-        uncertain=int(content["uncertain"]),
     )
 
 
@@ -134,7 +147,9 @@ def _read_version_2(text: str) -> Message:
         accepted_at=float(parcel["acceptedAt"]),
         events=tuple(Event(int(index), body) for index, body in zip(parcel["indexes"], parcel["events"], strict=True)),
         attempts=int(parcel["attempts"]),
-        uncertain=int(parcel["uncertain"]),
+        unclear=int(parcel.get("unclear", 0)),
+        unclear_at=float(parcel.get("unclearAt", 0.0)),
+        unclear_since=float(parcel.get("unclearSince", 0.0)),
     )
 
 
@@ -178,7 +193,7 @@ def _carried(value: Any, written: str) -> bytes:
         cursor = Cursor(value)
         value, written = cursor.value()
         cursor.end()
-    if not isinstance(value, dict):
+    if not (isinstance(value, dict) or (value is TOO_DEEP and written.startswith("{"))):
         raise TypeError("not an object")
     return written.encode()
 

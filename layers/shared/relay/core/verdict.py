@@ -22,7 +22,14 @@ class Verdict(Enum):
     TOKEN_EXPIRED = "token expired"  # noqa: S105 - a new token may mend it
     SETUP = "setup"  # the operator must mend it; the caller cannot
     TRANSIENT = "transient"  # later it may work
-    UNCERTAIN = "uncertain"  # cannot be understood; later it may work
+    UNCERTAIN = "uncertain"  # says nothing about the events; later it may work
+
+
+class Scope(Enum):
+    """Whose trouble keeps events from being taken, and so what is spared for a while."""
+
+    EDGE = "edge"  # all requests
+    DATASTREAM = "datastream"  # those of one datastream: its upstream services, its consent checks
 
 
 _BY_CODE = {
@@ -70,6 +77,8 @@ _BY_CODE = {
     "0505": Verdict.SETUP,
     "0506": Verdict.SETUP,
 }
+
+_OF_THE_DATASTREAM = ("02", "03")  # how codes of upstream and consent trouble begin
 
 # Adobe took the events, whatever the body says: a nested 503 in a 207 is not a reason to send again.
 _TAKEN = frozenset({200, 202, 204, 207})
@@ -124,11 +133,23 @@ class Judgement(NamedTuple):
     seconds: float = 0.0  # until the answer, a new token included
     ambiguous: bool = False  # bytes were sent and no answer came: Adobe may have the events
     sent_as: str = ""  # the id of the request to Edge
+    scope: Scope = Scope.EDGE  # if there is trouble
+    was_tried: bool = True  # False: for lack of time, or to spare Edge, nothing was attempted
+    has_failed: bool = False  # in code of ours, in a way that nobody foresaw
 
     @property
     def was_sent(self) -> bool:
         """Whether Edge may have seen a request."""
         return self.status is not None or self.ambiguous
+
+    @property
+    def trouble(self) -> Scope | None:
+        """What to spare; None when Edge is well, whatever it said, or when the failure was ours."""
+        if self.has_failed:
+            return None
+        if self.retry_after is not None and self.was_tried:  # it must be respected, and says nothing of a datastream
+            return Scope.EDGE
+        return self.scope if self.verdict in (Verdict.TRANSIENT, Verdict.UNCERTAIN) else None
 
     @property
     def is_unusual(self) -> bool:
@@ -163,12 +184,15 @@ def judge(answer: Answer, now: float, *, has_new_hint: bool = False) -> Judgemen
     if answer.status == 404 and has_new_hint and not code and "retry-after" not in answer.headers:
         return Judgement(Verdict.REQUEST_REFUSED, answer.status, problem=_UNKNOWN_HINT)
     by_code = _BY_CODE.get(number) if 400 <= answer.status < 600 else None
+    verdict = by_code or _BY_STATUS.get(answer.status, Verdict.UNCERTAIN)
+    is_of_datastream = verdict is Verdict.UNCERTAIN or (by_code and number.startswith(_OF_THE_DATASTREAM))
     return Judgement(
-        verdict=by_code or _BY_STATUS.get(answer.status, Verdict.UNCERTAIN),
+        verdict=verdict,
         status=answer.status,
         code=code,
         problem=_read_problem(content, code) if code else None,
         retry_after=read_retry_after(answer.headers.get("retry-after"), now),
+        scope=Scope.DATASTREAM if is_of_datastream else Scope.EDGE,
     )
 
 

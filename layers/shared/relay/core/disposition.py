@@ -1,0 +1,152 @@
+"""Decide what becomes of a spooled message after a try: which of its events are dead letters, which are tried again."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from relay.core.events import Event
+from relay.core.evidence import Evidence, key_of
+from relay.core.message import Message
+from relay.core.problem import Problem
+from relay.core.request_id import part_id
+from relay.core.settlement import Deferred, Settlement
+from relay.core.verdict import Judgement, Verdict
+
+UNCLEAR_TO_CONVICT = 3  # answers that say nothing about an event, while Edge takes others
+ALONE_SECONDS = 3 * 24 * 3600.0  # after which such an answer convicts an event that nothing else could be compared with
+
+NOTHING_AGAINST_IT: Any = {"unclear": 0, "unclear_at": 0.0, "unclear_since": 0.0}  # members of a Message
+
+_LONGEST_ATTRIBUTE = 1_024  # characters
+
+
+class DeadLetter(NamedTuple):
+    """Events that Adobe will never take, in a message of their own, or a text that nobody can read; and why."""
+
+    content: Message | str
+    attributes: Mapping[str, str]
+
+    @property
+    def cause(self) -> str:
+        """For the log: reason and code."""
+        return f"{self.attributes['reason']} {self.attributes.get('code', '')}".rstrip()
+
+    @property
+    def events(self) -> int:
+        """How many; a text counts as one."""
+        return len(self.content.events) if isinstance(self.content, Message) else 1
+
+
+class Retry(NamedTuple):
+    """Events to try again, in a message of their own; verdict, tries (from 1) and Retry-After say when: see backoff."""
+
+    message: Message
+    verdict: Verdict
+    tries: int
+    retry_after: float | None
+
+
+class Disposition(NamedTuple):
+    """What is to be stored before a spooled message may be deleted."""
+
+    dead: list[DeadLetter]
+    retries: list[Retry]
+
+
+def dispose(message: Message, settlement: Settlement, evidence: Evidence, now: float) -> Disposition:
+    """A place for every event of the message that Edge did not take; `now` is in epoch seconds."""
+    tried = message._replace(attempts=message.attempts + settlement.was_tried)
+    by_index = {event.index: event for event in message.events}
+    dead = [
+        letter(tried, (by_index[rejection.index],), "event rejected", rejection.sent_as, rejection.problem)
+        for rejection in settlement.rejections
+    ]
+    dead += [
+        letter(tried, refusal.events, refusal.reason, refusal.sent_as, refusal.problem)
+        for refusal in settlement.refusals
+    ]
+    retries = []
+    for deferred in settlement.deferred:
+        judgement = deferred.judgement
+        retry = _retry(tried, deferred, evidence, now)
+        if judgement.verdict is Verdict.UNCERTAIN and _is_convicted(retry.message, now):
+            reason = "answers not understood"
+            dead.append(letter(retry.message, deferred.events, reason, judgement.sent_as, judgement.problem, judgement))
+        else:
+            retries.append(retry)
+    return Disposition(dead, retries)
+
+
+def _retry(message: Message, deferred: Deferred, evidence: Evidence, now: float) -> Retry:
+    events, judgement = deferred
+    rest = part(message, events)
+    verdict = judgement.verdict
+    if verdict is not Verdict.UNCERTAIN:
+        if judgement.was_tried:  # Edge has said something else meanwhile
+            rest = rest._replace(unclear_since=0.0)
+        return Retry(rest, verdict, max(1, rest.attempts), judgement.retry_after)
+    if is_suspect(message, deferred, evidence, now):
+        rest = rest._replace(unclear=rest.unclear + 1, unclear_at=now, unclear_since=0.0)
+        return Retry(rest, verdict, rest.unclear, judgement.retry_after)
+    if len(events) == 1:
+        key = key_of(message.request_id, events)
+        is_alone = evidence.was_alone(message.envelope.datastream_id, key, rest.unclear_since)
+        since = (rest.unclear_since or now) if is_alone else 0.0
+        rest = rest._replace(unclear_at=now, unclear_since=since)
+    # nothing speaks against the events, so this is waited out like any outage
+    return Retry(rest, Verdict.TRANSIENT, max(1, rest.attempts), judgement.retry_after)
+
+
+def is_suspect(message: Message, deferred: Deferred, evidence: Evidence, now: float) -> bool:
+    """Whether Edge fails on a single event of the message while it takes others."""
+    is_single = len(deferred.events) == 1 and deferred.judgement.verdict is Verdict.UNCERTAIN
+    since = message.unclear_at if len(message.events) == 1 else 0.0
+    return is_single and evidence.takes_others(message.envelope.datastream_id, now, since)
+
+
+def _is_convicted(message: Message, now: float) -> bool:
+    """By evidence, or because there is nothing that could be evidence."""
+    is_old = 0.0 < message.unclear_since <= now - ALONE_SECONDS
+    return message.unclear >= UNCLEAR_TO_CONVICT or (is_old and message.attempts >= UNCLEAR_TO_CONVICT)
+
+
+def part(message: Message, events: tuple[Event, ...]) -> Message:
+    """A message with some of the events; what was counted against an only event stays with it."""
+    if len(events) == len(message.events):
+        return message
+    sent_as = part_id(message.request_id, [event.index for event in events])
+    return message._replace(events=events, sent_as=sent_as)._replace(**NOTHING_AGAINST_IT)
+
+
+def letter(
+    message: Message,
+    events: tuple[Event, ...],
+    reason: str,
+    sent_as: str,
+    problem: Problem | None = None,
+    judgement: Judgement | None = None,
+) -> DeadLetter:
+    """A dead letter with these events of the message; Edge's problem with them, or the judgement, says more."""
+    attributes = {
+        "reason": reason,
+        "code": problem.type.rpartition("/")[2] if problem else _code(judgement),
+        "detail": _printable(" ".join([problem.detail, *problem.report.get("errors", ())]) if problem else ""),
+        "datastreamId": _printable(message.envelope.datastream_id),
+        "requestId": _printable(message.request_id),
+        "sentAs": _printable(sent_as),
+        "attempts": str(message.attempts),
+        "firstAcceptedAt": datetime.fromtimestamp(message.accepted_at, UTC).isoformat(timespec="seconds"),
+    }
+    return DeadLetter(part(message, events), {name: value for name, value in attributes.items() if value})
+
+
+def _code(judgement: Judgement | None) -> str:
+    """What there is in the place of Edge's code."""
+    if not judgement:
+        return ""
+    return f"HTTP {judgement.status}" if judgement.status else judgement.reason or ""
+
+
+def _printable(text: str) -> str:
+    """SQS takes no control characters in an attribute, and a detail can quote what a client sent."""
+    return "".join(character if character.isprintable() else "?" for character in text)[:_LONGEST_ATTRIBUTE]

@@ -1,0 +1,311 @@
+"""An event is convicted on evidence only: what becomes of spooled events that Edge answers with a bare 500."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from functions.redeliver.app import handler
+from relay.core.authorization import Authorization
+from relay.core.deadline import Deadline
+from relay.core.envelope import Envelope
+from relay.core.events import Event
+from relay.core.evidence import Evidence
+from relay.core.message import Message, write_message
+from relay.core.verdict import Answer
+from relay.forward import Forwarder
+from relay.redeliver import Redeliverer
+from tests.support import EDGE_SECONDS, NOW, Clock, FakeAuthorizer, FakeQueue, context, pass_time
+
+DAY = 86_400
+FAILS, TAKES = 500, 202
+
+
+@dataclass
+class World:
+    """A spool, a redeliver function, and an Edge that answers as `edge` says: to names of events, at a time."""
+
+    edge: Callable[[set[str]], int]
+    clock: Clock = field(default_factory=Clock)
+    delivered: Counter[str] = field(default_factory=Counter)
+    dead_letters: FakeQueue = field(default_factory=FakeQueue)
+    requests: list[tuple[float, set[str]]] = field(default_factory=list)
+    waiting: dict[str, tuple[float, str]] = field(default_factory=dict)
+    seconds: float = EDGE_SECONDS
+    takes: float = 0.1
+
+    def __post_init__(self) -> None:
+        self._ids = 0
+        self._spool = FakeQueue()
+        self.restart()
+
+    def restart(self) -> None:
+        """A new execution environment, which has seen nothing."""
+        forwarder = Forwarder(self, FakeAuthorizer(), self.clock)
+        self._redeliverer = Redeliverer(forwarder, self._spool, self.dead_letters, None, lambda: 0.5, self.clock)
+
+    def collect(
+        self, envelope: Envelope, request_id: str, body: bytes, authorization: Authorization, deadline: Deadline
+    ) -> Answer:
+        found = [event["xdm"]["_id"] for event in json.loads(body)["events"]]
+        self.requests.append((self.clock() - NOW, set(found)))
+        pass_time(self.clock, self.takes, self.seconds, deadline)
+        status = self.edge(set(found))
+        if status == TAKES:
+            self.delivered.update(found)
+        return Answer(status, {}, b"")
+
+    def spool(self, *names: str, datastream: str = "d") -> None:
+        """One message with these events."""
+        events = tuple(Event(place, json.dumps({"xdm": {"_id": name}}).encode()) for place, name in enumerate(names))
+        request_id = f"request of {names[0]}"
+        self._keep(write_message(Message(Envelope(datastream), request_id, request_id, self.clock(), events, 1)), 0)
+
+    def _keep(self, text: str, delay: float) -> None:
+        self._ids += 1
+        self.waiting[f"m{self._ids}"] = (self.clock() + delay, text)
+
+    def pass_days(self, days: float, *, rounds_of: int = 10) -> None:
+        """Let the redeliver function work for so long."""
+        end = self.clock() + days * DAY
+        while self.waiting and (earliest := min(at for at, _ in self.waiting.values())) < end:
+            self.clock.seconds = max(self.clock(), earliest)
+            visible = [name for name, (at, _) in self.waiting.items() if at <= self.clock()][:rounds_of]
+            self._redeliver({name: self.waiting.pop(name)[1] for name in visible})
+        self.clock.seconds = max(self.clock(), end)
+
+    def _redeliver(self, texts: dict[str, str]) -> None:
+        records = [
+            {
+                "messageId": name, "receiptHandle": name, "body": text, "messageAttributes": {},
+                "attributes": {"ApproximateReceiveCount": "1"}, "eventSource": "aws:sqs",
+            }
+            for name, text in texts.items()
+        ]  # fmt: skip
+        stored = len(self._spool.texts)
+        started = self.clock()
+        answer = handler({"Records": records}, context(30), self._redeliverer)
+        assert self.clock() - started < 30
+        for failure in answer["batchItemFailures"]:
+            name = failure["itemIdentifier"]
+            self.waiting[name] = (self.clock() + self._spool.hidden_seconds[name], texts[name])
+        for text, delay in zip(self._spool.texts[stored:], self._spool.delays[stored:], strict=True):
+            self._keep(text, delay)
+
+    def dead(self) -> list[tuple[set[str], str]]:
+        return [
+            (
+                {event["xdm"]["_id"] for parcel in json.loads(text)["parcels"] for event in parcel["events"]},
+                why["reason"],
+            )
+            for text, why in zip(self.dead_letters.texts, self.dead_letters.attributes, strict=True)
+        ]
+
+
+def crashing(*bad: str) -> Callable[[set[str]], int]:
+    return lambda names: FAILS if names & set(bad) else TAKES
+
+
+HUNDRED = [f"e{number}" for number in range(100)]
+
+
+def test_one_event_that_crashes_edge_holds_back_none_of_its_neighbours():
+    """They are delivered in the first round, each once."""
+    world = World(crashing("e42"))
+    world.spool(*HUNDRED)
+    world.pass_days(0.001)
+
+    assert world.delivered == Counter(set(HUNDRED) - {"e42"})
+    assert world.dead() == []
+
+
+def test_it_is_convicted_after_three_answers_while_edge_takes_others():
+    """Minutes apart, so that one short trouble convicts nobody."""
+    world = World(crashing("bad"))
+    world.spool("bad")
+    for number in range(60):
+        world.spool(f"good{number}")
+        world.pass_days(1 / 24 / 60)
+
+    assert world.dead() == [({"bad"}, "answers not understood")]
+    tries = [at for at, names in world.requests if names == {"bad"}]
+    assert len(tries) == 12  # three times four
+    assert tries[4] - tries[3] > 200
+    assert tries[8] - tries[7] > 400
+    assert world.dead_letters.attributes[0]["attempts"] == "4"  # the first was the collect function's
+    assert world.dead_letters.attributes[0]["code"] == "HTTP 500"
+
+
+def test_others_count_whether_they_come_before_or_after_it():
+    """SQS keeps no order."""
+    for names in (["bad", "good"], ["good", "bad"]):
+        world = World(crashing("bad"))
+        for round_ in range(20):
+            for name in names:
+                if name == "good" or not round_:
+                    world.spool(f"{name}{round_}" if name == "good" else name)
+            world.pass_days(1 / 24)
+
+        assert world.dead() == [({"bad"}, "answers not understood")]
+
+
+def test_several_events_that_crash_edge_hold_back_nobody():
+    """Wherever they are."""
+    bad = {"e1", "e50", "e51", "e99"}
+    world = World(crashing(*bad))
+    world.spool(*HUNDRED)
+    world.spool(*(f"f{number}" for number in range(100)))
+    world.pass_days(0.1)
+
+    assert set(world.delivered) == {*HUNDRED, *(f"f{number}" for number in range(100))} - bad
+    assert max(world.delivered.values()) == 1
+
+
+def test_two_single_events_that_crash_edge_hold_back_those_behind_them_for_a_moment_only():
+    """Two in a row look like an outage; the others come back before they do."""
+    world = World(crashing("bad0", "bad1"))
+    world.spool("bad0")
+    world.spool("bad1")
+    for number in range(8):
+        world.spool(f"good{number}")
+    world.pass_days(1 / 24 / 30)
+
+    assert set(world.delivered) == {f"good{number}" for number in range(8)}
+
+
+@pytest.mark.parametrize("days", [0.1, 4])
+def test_an_outage_made_of_500s_convicts_nobody_however_long_it_lasts(days: float):
+    """And it costs a few requests for each round, not one for each event."""
+    world = World(lambda _: FAILS)
+    for number in range(2):
+        world.spool(*(f"{number}-{name}" for name in HUNDRED))
+    world.spool("single")
+    world.pass_days(days)
+    assert world.dead() == []
+    requests = len(world.requests)
+
+    world.edge = lambda _: TAKES
+    world.pass_days(0.1)
+    assert len(world.delivered) == 201
+    assert set(world.delivered.values()) == {1}
+    assert requests < 60 + days * 24 * 60  # fewer than one a minute
+
+
+def test_single_events_are_not_convicted_by_an_outage_either():
+    """Each one's failure speaks for the others."""
+    world = World(lambda _: FAILS)
+    for number in range(5):
+        world.spool(f"e{number}")
+    world.pass_days(4, rounds_of=3)
+
+    assert world.dead() == []
+
+
+def test_an_outage_that_begins_just_after_a_delivery_convicts_nobody():
+    """One answer is no three."""
+    world = World(lambda _: TAKES)
+    world.spool("first")
+    world.pass_days(0.0001)
+    world.edge = lambda _: FAILS
+    for number in range(5):
+        world.spool(f"e{number}")
+    world.pass_days(2)
+
+    assert world.dead() == []
+
+
+def test_an_edge_that_fails_on_every_other_request_convicts_nobody():
+    """What is tried again is taken."""
+    answers = iter([FAILS, TAKES] * 10_000)
+    world = World(lambda _: next(answers))
+    for number in range(20):
+        world.spool(*(f"{number}-{name}" for name in HUNDRED[: number + 1]))
+    world.pass_days(1)
+
+    assert world.dead() == []
+    assert sum(world.delivered.values()) == 210
+
+
+def test_an_event_with_nothing_to_compare_it_with_is_convicted_after_three_days():
+    """There is no evidence, and none will come."""
+    world = World(crashing("bad"))
+    world.spool("bad")
+    world.pass_days(2.9)
+    assert world.dead() == []
+    world.pass_days(0.2)
+
+    assert world.dead() == [({"bad"}, "answers not understood")]
+
+
+@pytest.mark.parametrize("status", [503, 403])
+def test_three_days_begin_anew_when_edge_says_something_else(status: int):
+    """It was in trouble."""
+    world = World(crashing("bad"))
+    world.spool("bad")
+    world.pass_days(2)
+    world.edge = lambda _: status
+    world.pass_days(2)
+    world.edge = crashing("bad")
+    world.pass_days(2.5)
+
+    assert world.dead() == []
+
+
+def test_a_new_execution_environment_does_not_forget_what_counts_against_an_event():
+    """That is in the message."""
+    world = World(crashing("bad"))
+    world.spool("bad")
+    for number in range(60):
+        world.restart()
+        world.spool(f"good{number}")
+        world.pass_days(1 / 24 / 60)
+
+    assert world.dead() == [({"bad"}, "answers not understood")]
+
+
+def test_a_delivery_between_two_tries_is_evidence():
+    """However seldom others come."""
+    world = World(crashing("bad"))
+    world.spool("bad")
+    for number in range(10):
+        world.spool(f"good{number}")
+        world.pass_days(0.25)
+
+    assert world.dead() == [({"bad"}, "answers not understood")]
+
+
+def test_an_edge_that_fails_on_half_of_all_requests_convicts_hardly_any_good_event():
+    """An event is tried four times at once, three times, before it is convicted."""
+    chance = random.Random(1)  # noqa: S311
+    world = World(lambda _: FAILS if chance.random() < 0.5 else TAKES)
+    for number in range(600):
+        world.spool(f"e{number}")
+    world.pass_days(1)
+
+    assert world.dead() == []
+    assert set(world.delivered) == {f"e{number}" for number in range(600)}
+
+
+def test_another_datastream_is_no_evidence():
+    """It can have other services behind it."""
+    world = World(crashing("bad"))
+    world.spool("bad")
+    for number in range(100):
+        world.spool(f"good{number}", datastream="another")
+        world.pass_days(0.01)
+
+    assert world.dead() == []
+
+
+def test_what_is_remembered_as_evidence_is_bounded():
+    """Anybody may send to any datastream."""
+    evidence = Evidence()
+    for number in range(3_000):
+        evidence.note(f"d{number}", ("r", 0, number), NOW, was_taken=True)
+        evidence.note("d", ("r", 0, number), NOW, was_taken=True)
+
+    assert len(evidence._taken_at) == len(evidence._sent_at) == 1_000
+    assert len(evidence._sent_at["d"]) == 2
