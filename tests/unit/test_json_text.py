@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.core.json_text import Cursor, compact
+from relay.core.json_text import TOO_DEEP, Cursor, compact, is_deeper
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -81,6 +81,73 @@ def test_an_array_is_read_in_one_go_as_element_by_element(values: list[Any], bla
 def test_what_is_no_array_is_refused(text: str):
     with pytest.raises(ValueError, match=r"."):
         Cursor(text).array()
+
+
+DEEP = "[" * 100_000 + '{"a": {}, "]": [1, []]}' + "]" * 100_000  # for any version of Python
+
+
+def test_a_value_that_is_too_deep_to_decode_comes_as_it_is_written():
+    """No depth is an error, and the reading goes on after it."""
+    cursor = Cursor(f' {DEEP} , "next"')
+
+    assert cursor.value() == (TOO_DEEP, DEEP)
+    assert cursor.text[cursor.at :] == ' , "next"'
+
+
+@pytest.mark.parametrize("blanks", ["", " \n"], ids=["dense", "spaced"])
+def test_an_array_with_elements_that_are_too_deep_is_read_to_its_end(blanks: str):
+    """Each of them by itself."""
+    separator = f"{blanks},{blanks}"
+    deep = DEEP.replace("[", f"[{blanks}").replace("]", f"{blanks}]").replace(f'"{blanks}]"', '"]"')
+
+    values, texts = Cursor(f"[{blanks}{separator.join([deep, '1', deep])}{blanks}]").array()
+
+    assert values == [TOO_DEEP, 1, TOO_DEEP]
+    assert texts == [deep, "1", deep]
+
+
+@given(st.text('{}[]",:1tn \\', max_size=12) | VALUES.map(json.dumps))
+def test_a_value_that_is_too_deep_is_held_to_the_same_grammar(inner: str):
+    """What is no JSON is refused there, too."""
+    text = "[" * 100_000 + inner + "]" * 100_000
+    try:
+        json.loads(f"[{inner}]")
+    except ValueError:
+        with pytest.raises(ValueError, match=r"."):
+            walk_to_the_end(text)
+    else:
+        assert walk_to_the_end(text) is TOO_DEEP
+
+
+def walk_to_the_end(text: str) -> Any:
+    cursor = Cursor(text)
+    value, _ = cursor.value()
+    cursor.end()
+    return value
+
+
+def depth(value: Any) -> int:
+    """How many arrays and objects stand one within another."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+
+NESTED = st.recursive(
+    st.none() | st.text('[]{}"\\/nu0', max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[]{}"\\', max_size=3), inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@given(NESTED, st.booleans(), st.sampled_from([None, 1]))
+def test_depth_is_what_is_nested_outside_of_strings(value: Any, ensure_ascii: bool, indent: int | None):
+    """Brackets, quotes and backslashes within strings count for nothing."""
+    text = json.dumps(value, ensure_ascii=ensure_ascii, indent=indent).encode()
+
+    levels = depth(value)
+
+    assert not is_deeper(text, levels)
+    assert levels == 0 or is_deeper(text, levels - 1)
 
 
 def test_of_two_members_with_one_name_the_last_counts():

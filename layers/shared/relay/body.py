@@ -3,7 +3,8 @@
 import json
 from typing import Any, NamedTuple
 
-from relay.core.events import MAX_REQUEST_BYTES
+from relay.core.envelope import printable
+from relay.core.events import MAX_DEPTH, MAX_REQUEST_BYTES, is_too_deep
 from relay.core.json_text import BLANKS, Cursor, compact
 from relay.core.problem import edge_problem
 from relay.errors import InvalidRequest
@@ -22,7 +23,7 @@ class Content(NamedTuple):
 
     members: bytes  # beside `events`: `"meta":{…},"query":{…}`
     texts: list[bytes]  # of each event
-    events: list[Any]  # decoded
+    events: list[Any]  # decoded, or `TOO_DEEP`
 
 
 def read_content(body: str | bytes) -> Content:
@@ -34,7 +35,7 @@ def read_content(body: str | bytes) -> Content:
         (written,) = compact([",".join(members)])
         is_dear = _blanks_cost(text, len(written_body))
         return Content(written, compact(texts) if is_dear else [found.encode() for found in texts], events)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _refusal("0101-400", _describe(error)) from error
 
 
@@ -65,7 +66,9 @@ def _walk(cursor: Cursor) -> tuple[list[str], list[Any], list[str]]:
                 raise _refusal("0102-400", "The field events is not an array.")
             found = cursor.array()
             continue
-        value, _ = cursor.value()
+        value, written = cursor.value()
+        if is_too_deep(value, written.encode()):
+            raise _refusal("0101-400", f"The field {printable(name)} is nested deeper than {MAX_DEPTH} levels.")
         if name in _OBJECTS and not isinstance(value, dict):
             raise _refusal("0102-400", f"The field {name} is not an object.")
         members.append(cursor.text[start : cursor.at])
@@ -90,6 +93,4 @@ def _describe(error: Exception) -> str:
         return f"The body is not valid UTF-8 at byte {error.start}. If it is packed, send Content-Encoding: gzip."
     if isinstance(error, UnicodeEncodeError):
         return "The body has text that is not Unicode."
-    if isinstance(error, RecursionError):
-        return "The body is nested too deeply."
     return "The body is not valid JSON: NaN, Infinity and numbers of thousands of digits are not allowed."

@@ -7,10 +7,16 @@ from typing import Any
 
 from relay.core.completion import with_booleans, with_members
 from relay.core.envelope import FRAME_BYTES
+from relay.core.json_text import TOO_DEEP, is_deeper
 from relay.core.problem import Problem, edge_problem
 
 # Edge documents 64 KB a request; whether that is 65,536 or 64,000 is open, so the smaller one.
 MAX_REQUEST_BYTES = 64_000
+
+# Arrays and objects one within another; the event is the first. Far above any XDM schema. Far below the 1,000 at which
+# Python 3.11 stops (later versions: more), and Jackson, which Edge most likely reads with: so what is accepted here can
+# be read everywhere.
+MAX_DEPTH = 200
 
 # Of the ids that we give to events without one. Never change it, nor how such an id is made: a repeated event would get
 # another id.
@@ -60,8 +66,11 @@ class EventReader:
     def read(self, index: int, content: Any, text: bytes) -> Event | Rejection:
         """The event at `index` of the array, or why Edge would refuse it.
 
-        `text` is its JSON in UTF-8, `content` is what that says.
+        `text` is its JSON in UTF-8, `content` is what that says, or `TOO_DEEP`.
         """
+        if is_too_deep(content, text):
+            detail = f"Event #{index} is nested deeper than {MAX_DEPTH} levels. Make it flatter."
+            return Rejection(index, edge_problem("0101-400", detail))
         problem, primary_texts = _check(index, content)
         if problem:
             return Rejection(index, problem)
@@ -69,10 +78,7 @@ class EventReader:
         if len(text) > 2 * MAX_REQUEST_BYTES:  # no completion makes that fit, and it would take long
             return Rejection(index, self._too_large(index, self._overhead + len(text)))
         if primary_texts or xdm.get("timestamp") is None or xdm.get("_id") is None:
-            try:
-                text = self._complete(content, text.decode(), primary_texts)
-            except RecursionError:
-                return Rejection(index, edge_problem("0101-400", f"Event #{index} is nested too deeply."))
+            text = self._complete(content, text.decode(), primary_texts)
         size = self._overhead + len(text)
         if size > MAX_REQUEST_BYTES:
             return Rejection(index, self._too_large(index, size))
@@ -107,6 +113,11 @@ class EventReader:
         smaller = "the event or the members" if beside else "the event"
         detail = f"Event #{index} needs a request of {size} bytes{members}. Edge accepts {MAX_REQUEST_BYTES}."
         return edge_problem("0112-413", f"{detail} Make {smaller} smaller.")
+
+
+def is_too_deep(content: Any, text: bytes) -> bool:
+    """Whether a value has more than `MAX_DEPTH` levels; `text` is its JSON in UTF-8, `content` as from `Cursor`."""
+    return content is TOO_DEEP or is_deeper(text, MAX_DEPTH)
 
 
 def _check(index: int, content: Any) -> tuple[Problem | None, int]:

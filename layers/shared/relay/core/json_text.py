@@ -2,12 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from enum import Enum
+from itertools import accumulate
 from json import JSONDecodeError, JSONDecoder
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 BLANKS = " \t\n\r"
 _blanks = re.compile(r"[ \t\n\r]+").match
 _comma = re.compile(r"[ \t\n\r]*,[ \t\n\r]*").match
+_arrays = re.compile(r"\[[\[ \t\n\r]*").match
+_NO_MARKS = bytes(set(range(256)) - set(b'[]{}"'))
+_NO_ESCAPES = bytes(set(_NO_MARKS) - set(rb"\/bfnrtu"))  # what follows a backslash still does without these
+_STEPS = bytes.maketrans(b"[{]}", b"\x01\x01\xff\xff")  # as signed bytes: one level down, one level up
 _TOGETHER = 100  # texts that are compacted in one pass: faster than one by one, and memory stays bounded
 
 
@@ -19,11 +25,20 @@ def _refuse_constant(name: str) -> NoReturn:
 _scan: Callable[[str, int], tuple[Any, int]] = JSONDecoder(parse_constant=_refuse_constant).scan_once  # type: ignore[attr-defined]
 
 
+class _Undecoded(Enum):
+    TOO_DEEP = "nested deeper than the interpreter can decode"
+
+
+# What `Cursor` gives for such a value, beside its text. How deep that is depends on the version of Python and on how
+# many calls are open, so a limit must be far below it.
+TOO_DEEP: Final = _Undecoded.TOO_DEEP
+
+
 class Cursor:
     """Reads a JSON text from left to right; every value is decoded once.
 
     `members` and `elements` stop at each value, which the caller reads, in whatever way, before it goes on. All raise
-    ValueError where the text is not JSON, or not what was asked for, and RecursionError when it is nested too deeply.
+    ValueError where the text is not JSON, or not what was asked for.
     """
 
     __slots__ = ("at", "member_at", "text")
@@ -43,13 +58,17 @@ class Cursor:
         return character
 
     def value(self) -> tuple[Any, str]:
-        """The value here, decoded and as it is written."""
+        """The value here, decoded or `TOO_DEEP`, and as it is written."""
         self.peek()
         start = self.at
+        value: Any
         try:
             value, self.at = _scan(self.text, start)
         except StopIteration:
             raise self._error("Expecting value") from None
+        except RecursionError:
+            value = TOO_DEEP
+            self._skip()
         return value, self.text[start : self.at]
 
     def members(self) -> Iterator[str]:
@@ -57,12 +76,9 @@ class Cursor:
         self._take("{")
         is_first = True
         while self._goes_on("}", is_first=is_first):
-            if self.peek() != '"':
-                raise self._error("Expecting property name enclosed in double quotes")
+            self.peek()
             self.member_at = self.at
-            name, _ = self.value()
-            self._take(":")
-            yield name
+            yield self._name()
             is_first = False
 
     def elements(self) -> Iterator[int]:
@@ -74,7 +90,7 @@ class Cursor:
             place += 1
 
     def array(self) -> tuple[list[Any], list[str]]:
-        """The elements of the array here, decoded, and as they are written."""
+        """The elements of the array here, each decoded or `TOO_DEEP`, and as they are written."""
         self._take("[")
         values: list[Any] = []
         texts: list[str] = []
@@ -82,7 +98,12 @@ class Cursor:
             text, end, at = self.text, self.at, self.at
             try:
                 while True:  # as short as can be: a batch has thousands
-                    value, end = _scan(text, at)
+                    try:
+                        value, end = _scan(text, at)
+                    except RecursionError:
+                        self.at = at
+                        self._skip()
+                        value, end = TOO_DEEP, self.at
                     values.append(value)
                     texts.append(text[at:end])
                     if not (comma := _comma(text, end)):
@@ -108,6 +129,39 @@ class Cursor:
         """Nothing may follow."""
         if self.peek():
             raise self._error("Extra data")
+
+    def _skip(self) -> None:
+        """Move past the value here, whatever its depth: as strict as the scanner, and ten times as slow."""
+        closing: list[str] = []  # of the arrays and objects around this place
+        while True:
+            bracket = self.peek()
+            is_empty = bracket in ("[", "{")  # so far
+            if opened := _arrays(self.text, self.at):
+                self.at = opened.end()
+                closing += "]" * opened[0].count("[")
+            elif bracket == "{":
+                self.at += 1
+                closing.append("}")
+            else:
+                self.value()
+            while closing and self.peek() == closing[-1]:
+                self.at += 1
+                closing.pop()
+                is_empty = False
+            if not closing:
+                return
+            if not is_empty:
+                self._take(",")
+            if closing[-1] == "}":
+                self._name()
+
+    def _name(self) -> str:
+        """The name of a member, and past its colon."""
+        if self.peek() != '"':
+            raise self._error("Expecting property name enclosed in double quotes")
+        name, _ = self.value()
+        self._take(":")
+        return str(name)
 
     def _goes_on(self, closing: str, *, is_first: bool) -> bool:
         """Move past a comma to the next value, or past the closing bracket."""
@@ -141,6 +195,29 @@ def compact(texts: Sequence[str]) -> list[bytes]:
         text = "\0".join(texts[start : start + _TOGETHER]).encode()  # the separator is no character of JSON
         found += _without_blanks(text).split(b"\0")
     return found
+
+
+def is_deeper(text: bytes, levels: int) -> bool:
+    r"""Whether a valid JSON text in UTF-8 has more than so many arrays and objects one within another.
+
+    >>> is_deeper(b'[{"a": "]"}]', 2), is_deeper(b'[{"a": []}]', 2)
+    (False, True)
+
+    It is the text that counts: of two members with one name, a decoder keeps only the last.
+    """
+    least = 2 * levels  # brackets: each level opens and closes. Nearly no text has more
+    if len(text) <= least or len(marks := text.translate(None, _NO_MARKS)) <= least:
+        return False
+    if b"\\" in text:  # quotes in strings do not end them
+        escapes = text.translate(None, _NO_ESCAPES)
+        marks = escapes.replace(rb"\\", b"").replace(rb"\"", b"").translate(None, _NO_MARKS)
+    marks = marks.replace(b'""', b"")  # strings without brackets
+    if b'"' in marks:
+        marks = b"".join(marks.split(b'"')[::2])  # outside of strings
+    if not marks:
+        return False
+    steps = marks.translate(_STEPS).replace(b"\x01\xff", b"")  # most are innermost: gone at once, and with them a level
+    return 1 + max(accumulate(memoryview(steps).cast("b")), default=0) > levels
 
 
 def _without_blanks(text: bytes) -> bytes:
