@@ -29,13 +29,13 @@ class Search:
 
     edge: Callable[[set[int]], Judgement]
     events: int
-    divides_unclear: bool = True
-    turn: int = 0
+    halves_unclear: bool = True
+    attempt: int = 0
     requests: list[set[int]] = field(default_factory=list)
 
     def run(self) -> Settlement:
         events = tuple(Event(index, b"{}") for index in range(self.events))
-        isolation = Isolation(events, divides_unclear=self.divides_unclear, turn=self.turn)
+        isolation = Isolation(events, halves_unclear=self.halves_unclear, attempt=self.attempt)
         while sent := isolation.next():
             self.requests.append({event.index for event in sent})
             isolation.learn(self.edge(self.requests[-1]))
@@ -99,14 +99,14 @@ def test_a_bad_event_in_each_half_looks_like_an_outage_until_one_event_is_taken(
 def test_the_event_that_goes_by_itself_is_another_one_at_each_try():
     """So it is a good one at some try, if there is one."""
     bad = set(range(100)) - {7}
-    tries = [Search(crashing(*bad), 100, turn=turn) for turn in range(50)]
+    tries = [Search(crashing(*bad), 100, attempt=turn) for turn in range(50)]
 
     assert [7 in {event.index for event in search.run().delivered} for search in tries].count(True) == 1
 
 
 def test_a_client_that_waits_is_not_kept_waiting_for_a_search():
     """Redelivery does it."""
-    search = Search(crashing(1), 100, divides_unclear=False)
+    search = Search(crashing(1), 100, halves_unclear=False)
 
     assert deferred(search.run()) == [set(range(100))]
     assert len(search.requests) == 1
@@ -128,7 +128,7 @@ def test_a_request_full_of_bad_events_costs_at_most_120_requests(detail: str):
 
 def test_events_that_crash_edge_are_never_refused_for_their_number():
     """Beyond the limit they wait together: nothing but evidence convicts."""
-    search = Search(crashing(*range(0, 780, 2)), 780, turn=1)
+    search = Search(crashing(*range(0, 780, 2)), 780, attempt=1)
     settlement = search.run()
 
     assert len(search.requests) < MOST_REQUESTS
@@ -178,7 +178,7 @@ def test_bad_events_of_both_kinds_are_told_apart():
 
 def test_after_a_failure_to_learn_the_same_events_can_be_learnt_about():
     """No event is lost, or in two places."""
-    isolation = Isolation((Event(0, b"{}"), Event(1, b"{}")), divides_unclear=True, turn=0)
+    isolation = Isolation((Event(0, b"{}"), Event(1, b"{}")), halves_unclear=True, attempt=0)
     isolation.next()
     with pytest.raises(KeyError):
         isolation.learn(TAKEN._replace(notices=({"report": {}},)))

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 from relay.batch import Batch
 from relay.core.deadline import Deadline
 from relay.core.events import Event, Rejection
+from relay.core.request_id import id_at_edge
 from relay.core.settlement import Deferred, Settlement
 from relay.core.verdict import Verdict
-from relay.forward import LOGGED_IDS, Forwarder, sent_as
-from relay.spool import QueueWriter, store
+from relay.forward import LOGGED_IDS, Forwarder
+from relay.spool import Queue, store
 
 _LOGGED_VERDICTS = 10  # one request can lead to hundreds
 
@@ -55,7 +56,7 @@ class Acceptance(NamedTuple):
 class Acceptor:
     """Forwards first and spools on trouble."""
 
-    def __init__(self, forwarder: Forwarder, spool: QueueWriter, now: Callable[[], float]) -> None:
+    def __init__(self, forwarder: Forwarder, spool: Queue, now: Callable[[], float]) -> None:
         self._forwarder = forwarder
         self._spool = spool
         self._now = now
@@ -80,7 +81,7 @@ class Acceptor:
             Message(
                 envelope=batch.envelope,
                 request_id=batch.request_id,
-                sent_as=sent_as(batch, item.events),
+                sent_as=id_at_edge(batch, item.events),
                 accepted_at=self._now(),
                 events=item.events,
                 attempts=int(item.judgement.was_tried),

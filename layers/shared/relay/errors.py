@@ -8,7 +8,7 @@
     │   ├── Unreachable       nothing was sent; try later
     │   │   └── OutOfTime     nothing was even tried, since the longest answer would not have fitted in
     │   └── NoAnswer          bytes were sent and no answer came: try later, and count a possible duplicate
-    ├── ReplaysUnknown        whether a dead letter was replayed before cannot be told; put the message back
+    ├── ReplaysUnknown        whether a dead letter was replayed before cannot be told; the message comes again
     └── WorkflowError         Step Functions or its table fails: answer 503
 
 Messages are constant text. They never hold a body, a token, a secret or an identity.

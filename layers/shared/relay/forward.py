@@ -13,20 +13,20 @@ from relay.core.events import Event
 from relay.core.evidence import Evidence, key_of
 from relay.core.isolation import Isolation
 from relay.core.packing import pack
-from relay.core.request_id import part_id
+from relay.core.request_id import id_at_edge
 from relay.core.settlement import Settlement
 from relay.core.verdict import Answer, Judgement, Scope, Verdict, judge
 from relay.errors import AdobeError, NoAnswer, OutOfTime, SetupError, log_failure
 
-LOGGED_IDS = 100  # of requests to Edge, in one log line: isolation can send hundreds
+LOGGED_IDS = 100  # of requests to Edge, in one log line: isolation sends up to 120 for each part of a request
 
 # Requests at once: Edge's answers take tens of milliseconds, and more would only queue behind one CPU.
 _PARALLEL = 8
 
 NO_TIME = Judgement(Verdict.TRANSIENT, reason="no time left to ask", was_tried=False)
-_CIRCUITS = {
-    Scope.EDGE: "circuit open: Edge is not called for a while",
-    Scope.DATASTREAM: "circuit open: Edge is not called for this datastream for a while",
+_BREAKERS_OPEN = {
+    Scope.EDGE: "breaker open: nothing is sent to Edge for a while",
+    Scope.DATASTREAM: "breaker open: nothing is sent to this datastream for a while",
 }
 
 
@@ -83,25 +83,26 @@ class Forwarder:
         """Whether a request may begin."""
         return deadline.fits(self._edge.seconds)
 
-    def settle(self, shipment: Shipment, deadline: Deadline) -> Settlement:
-        """What became of the events, by the deadline. Adobe's failings, and ours, are results and not errors."""
+    def settle(self, shipment: Shipment, deadline: Deadline, *, is_suspect: bool = False) -> Settlement:
+        """What became of the events, by the deadline. Adobe's failings, and ours, are results and not errors.
+
+        If the events are suspect, an answer that says nothing about them does not count as trouble of Edge's.
+        """
         minted_before = self._authorizer.minted
         groups = list(pack(shipment.events, shipment.envelope.overhead))
-        settlement = self._settle_groups(shipment, groups, deadline)
+        settlement = self._settle_groups(shipment, groups, deadline, is_suspect=is_suspect)
         settlement.tokens_minted = self._authorizer.minted - minted_before
         return settlement
 
-    def confirm(self, shipment: Shipment, deadline: Deadline) -> Settlement:
-        """The same for a single event that is known to be suspect: another failure on it is no trouble of Edge's."""
-        return self._settle_group(shipment, shipment.events, deadline, is_suspect=True)
-
-    def _settle_groups(self, shipment: Shipment, groups: list[tuple[Event, ...]], deadline: Deadline) -> Settlement:
+    def _settle_groups(
+        self, shipment: Shipment, groups: list[tuple[Event, ...]], deadline: Deadline, *, is_suspect: bool
+    ) -> Settlement:
         if len(groups) == 1:
-            return self._settle_group(shipment, groups[0], deadline)
+            return self._settle_group(shipment, groups[0], deadline, is_suspect=is_suspect)
         from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - few shipments need more than one request
 
         def settle_group(group: tuple[Event, ...]) -> Settlement:
-            return self._settle_group(shipment, group, deadline)
+            return self._settle_group(shipment, group, deadline, is_suspect=is_suspect)
 
         whole = Settlement()
         with ThreadPoolExecutor(min(_PARALLEL, len(groups))) as pool:
@@ -110,12 +111,12 @@ class Forwarder:
         return whole
 
     def _settle_group(
-        self, shipment: Shipment, group: tuple[Event, ...], deadline: Deadline, *, is_suspect: bool = False
+        self, shipment: Shipment, group: tuple[Event, ...], deadline: Deadline, *, is_suspect: bool
     ) -> Settlement:
         """Send one request's worth of events; where Edge fails on some of them, send the others again without."""
-        isolation = Isolation(group, divides_unclear=shipment.is_answered, turn=shipment.attempts)
+        isolation = Isolation(group, halves_unclear=shipment.is_answered, attempt=shipment.attempts)
         while events := isolation.next():
-            request_id = sent_as(shipment, events)
+            request_id = id_at_edge(shipment, events)
             judgement = self._send(shipment, request_id, events, deadline, is_suspect=is_suspect or events is not group)
             judgement = judgement._replace(sent_as=request_id)
             try:
@@ -156,7 +157,7 @@ class Forwarder:
             while self.has_time(deadline):
                 entry = self._breakers.enter(datastream_id, self._now())
                 if isinstance(entry, Spared):
-                    reason = _CIRCUITS[entry.scope]
+                    reason = _BREAKERS_OPEN[entry.scope]
                     return NO_TIME._replace(reason=reason, retry_after=entry.seconds, scope=entry.scope)
                 if entry:
                     return entry
@@ -181,13 +182,6 @@ class Forwarder:
         return judgement._replace(verdict=Verdict.SETUP) if _is_expired(judgement) else judgement
 
 
-def sent_as(shipment: Shipment, events: tuple[Event, ...]) -> str:
-    """The id under which Edge gets these events of the shipment: its own for all of them, one derived for a part."""
-    if len(events) == len(shipment.events):
-        return shipment.sent_as
-    return part_id(shipment.request_id, [event.index for event in events])
-
-
 def _is_expired(judgement: Judgement) -> bool:
     return judgement.verdict is Verdict.TOKEN_EXPIRED
 
@@ -200,6 +194,6 @@ def _judge_error(error: AdobeError) -> Judgement:
 
 def _failure(error: Exception) -> Judgement:
     """Code of ours failed, so nothing is known of the events: Edge may have them."""
-    log_failure("request failed", error)
+    log_failure("a request to Edge failed in code of ours; its events are kept", error)
     reason = f"the relay failed: {type(error).__name__}"
     return Judgement(Verdict.UNCERTAIN, reason=reason, ambiguous=True, has_failed=True)

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -12,23 +12,15 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.core.backoff import backoff
 from relay.core.deadline import Deadline
-from relay.core.disposition import (
-    NOTHING_AGAINST_IT,
-    DeadLetter,
-    Disposition,
-    Retry,
-    dispose,
-    is_suspect,
-    letter,
-    part,
-)
+from relay.core.disposition import DeadLetter, Disposition, Retry, dead_letter, dispose, is_suspect, with_events
+from relay.core.isolation import MOST_REQUESTS
 from relay.core.message import Message, UnreadableMessage, read_message
-from relay.core.settlement import Settlement
+from relay.core.settlement import Deferred, Settlement
 from relay.core.verdict import Judgement, Scope, Verdict
 from relay.errors import ReplaysUnknown, log_failure
 from relay.forward import LOGGED_IDS, NO_TIME, Forwarder
 from relay.measure import count, measure_settlement
-from relay.spool import QueueWriter, store
+from relay.spool import Queue, store
 
 logger = Logger(child=True)
 
@@ -39,9 +31,15 @@ _NOT_STORED = Judgement(Verdict.TRANSIENT, reason="not stored")
 # Messages of a datastream that Edge says nothing about, one after the other: the first may hold the only bad event.
 _UNCLEAR_IN_A_ROW = 2
 
-# More tries at once of an event that Edge fails on while it takes others. If it fails on half of all requests, three
-# times four tries convict one good event of 4,000.
-_CONFIRMATIONS = 3
+# More requests in the same try with an event that Edge fails on while it takes others. If it fails on half of all
+# requests, three tries of four requests convict one good event of 4,000.
+_REPETITIONS = 3
+
+
+class Spool(Queue, Protocol):
+    def hide(self, seconds_by_receipt: Mapping[str, int], deadline: Deadline) -> None:
+        """Hide received messages for so long."""
+        ...
 
 
 class Replays(Protocol):
@@ -83,8 +81,8 @@ class Tally:
         }
 
 
-class _Open(NamedTuple):
-    """A message that must not be deleted before all of this is stored; None: its events must not be sent."""
+class _Unsettled(NamedTuple):
+    """A received message, and what must be stored before it may be deleted; None: its events must not be tried."""
 
     received: Received
     message: Message | None
@@ -97,8 +95,8 @@ class Redeliverer:
     """What redelivering works with; `random` gives numbers from 0 to 1."""
 
     forwarder: Forwarder
-    spool: QueueWriter
-    dead_letters: QueueWriter
+    spool: Spool
+    dead_letters: Queue
     replays: Replays
     random: Callable[[], float]
     now: Callable[[], float]
@@ -131,7 +129,7 @@ class Round:
     tally: Tally = field(default_factory=Tally)
     settlements: list[Settlement] = field(default_factory=list)
     _tried: list[tuple[Received, Message, Settlement]] = field(default_factory=list)
-    _open: list[_Open] = field(default_factory=list)
+    _unsettled: list[_Unsettled] = field(default_factory=list)
     _outages: dict[str | None, Judgement] = field(default_factory=dict)  # by datastream; None: of Edge as a whole
     _tries: Counter[str | None] = field(default_factory=Counter)  # of the message that met the outage
     _unclear: Counter[str] = field(default_factory=Counter)  # messages in a row, by datastream
@@ -147,7 +145,7 @@ class Round:
             self._take(received)
         except UnreadableMessage:
             unreadable = DeadLetter(received.text, {"reason": "unreadable message"})
-            self._open.append(_Open(received, None, Disposition([unreadable], [])))
+            self._unsettled.append(_Unsettled(received, None, Disposition([unreadable], [])))
         except Exception as error:  # noqa: BLE001 - the other messages go on
             self._fail(received, error)
 
@@ -157,20 +155,20 @@ class Round:
         to_hide = self.deadline.before(spool.seconds)
         for received, message, settlement in self._tried:
             try:
-                self._confirm(message, settlement)
+                self._repeat_suspects(message, settlement)
                 disposition = dispose(message, settlement, self.redeliverer.forwarder.evidence, self.redeliverer.now())
             except Exception as error:  # noqa: BLE001 - the other messages go on
                 self.tally.possible_duplicates += len(settlement.delivered)
                 self._fail(received, error)
             else:
-                self._open.append(_Open(received, message, disposition, len(settlement.delivered)))
-        self._bury(to_hide.before(spool.seconds))
-        self._put_back(to_hide)
+                self._unsettled.append(_Unsettled(received, message, disposition, len(settlement.delivered)))
+        self._store_dead_letters(to_hide.before(spool.seconds))
+        self._store_retries(to_hide)
         if self._hidden:
             try:
                 spool.hide(self._hidden, self.deadline)
             except Exception as error:  # noqa: BLE001 - they come again when the queue's own time is over
-                log_failure("messages come again later than planned", error)
+                log_failure("messages not hidden: they come again when the queue's own time is over", error)
         return self._coming_again
 
     def age(self) -> float:
@@ -211,39 +209,49 @@ class Round:
         if received.replay_of:
             if not self._is_the_replay(received, message, to_send):
                 return
-            message = message._replace(**NOTHING_AGAINST_IT)  # somebody has fixed something: all tries again
+            message = message.cleared()  # somebody has fixed something: all tries again
         settlement = forwarder.settle(message, to_send)
         self.settlements.append(settlement)
         self.tally.redelivered += len(settlement.delivered)
-        self._look_out(message, settlement)
+        self._note_outages(message, settlement)
         if settlement.was_tried:
             self._tried.append((received, message, settlement))
         else:  # nothing has changed: the message can stay as it is
             self._hide(received, message, settlement.deferred[0].judgement, message.attempts)
 
     def _to_send(self) -> Deadline:
-        """Afterwards dead letters are stored, messages put back, and messages hidden: each may be a call that hangs."""
+        """Afterwards dead letters and retries are stored, and messages hidden: each may be a call that hangs."""
         return self.deadline.before(3 * self.redeliverer.spool.seconds)
 
-    def _confirm(self, message: Message, settlement: Settlement) -> None:
-        """Send a single event again on which Edge fails while it takes others: it may fail now and then on anything."""
-        forwarder = self.redeliverer.forwarder
-        for found in list(settlement.deferred):
-            deferred = found
-            for _ in range(_CONFIRMATIONS):
-                if not is_suspect(message, deferred, forwarder.evidence, self.redeliverer.now()):
+    def _repeat_suspects(self, message: Message, settlement: Settlement) -> None:
+        """Edge may fail on anything now and then, so an event that it fails on is sent again before the try counts."""
+        for deferred in list(settlement.deferred):
+            left = deferred
+            for _ in range(_REPETITIONS):
+                if not self._is_suspect(message, left):
                     break
-                again = forwarder.confirm(part(message, deferred.events), self._to_send())
-                settlement.deferred.remove(deferred)
-                if not again.was_tried:  # so nothing is shown
-                    undecided = deferred.judgement._replace(verdict=Verdict.TRANSIENT)
-                    settlement.deferred.append(deferred._replace(judgement=undecided))
+                again = self._send_again(message, left, settlement)
+                settlement.deferred.remove(left)
+                if not again:  # so nothing is shown
+                    undecided = left.judgement._replace(verdict=Verdict.TRANSIENT)
+                    settlement.deferred.append(left._replace(judgement=undecided))
                     break
                 settlement.add(again)
                 self.tally.redelivered += len(again.delivered)
                 if not again.deferred:
                     break
-                (deferred,) = again.deferred
+                (left,) = again.deferred
+
+    def _is_suspect(self, message: Message, deferred: Deferred) -> bool:
+        return is_suspect(message, deferred, self.redeliverer.forwarder.evidence, self.redeliverer.now())
+
+    def _send_again(self, message: Message, deferred: Deferred, settlement: Settlement) -> Settlement | None:
+        """What became of the single event; None if there was no time, or there were requests enough."""
+        if len(settlement.judgements) >= MOST_REQUESTS:
+            return None
+        alone = with_events(message, deferred.events)
+        again = self.redeliverer.forwarder.settle(alone, self._to_send(), is_suspect=True)
+        return again if again.was_tried else None
 
     def _is_the_replay(self, received: Received, message: Message, deadline: Deadline) -> bool:
         """Whether to send the message; if not, it is dropped, or comes again when the record can be read."""
@@ -257,16 +265,17 @@ class Round:
             self._hide(received, message, _NOT_STORED, 1)
             return False
         if not is_first:
-            logger.warning("replay dropped, since another message replays the same dead letter", extra={
-                "deadLetterId": replay_of, "messageId": received.message_id, "requestId": message.request_id,
-            })  # fmt: skip
-            self.tally.replays_dropped += 1
-            if not received.replay_id:  # SQS gives a message that it moves another id, so this can be the only copy
-                copy = letter(message, message.events, "replayed already", message.sent_as)
-                self._open.append(_Open(received, None, Disposition([copy], [])))
+            ids = {"deadLetterId": replay_of, "messageId": received.message_id, "requestId": message.request_id}
+            if received.replay_id:
+                logger.warning("replay dropped: another message replays the same dead letter", extra=ids)
+                self.tally.replays_dropped += 1
+            else:  # SQS gives a message that it moves another id, so this can be the only copy
+                logger.warning("replay kept as a dead letter: another message replays the same one", extra=ids)
+                copy = dead_letter(message, message.events, "replayed already", message.sent_as)
+                self._unsettled.append(_Unsettled(received, None, Disposition([copy], [])))
         return is_first
 
-    def _look_out(self, message: Message, settlement: Settlement) -> None:
+    def _note_outages(self, message: Message, settlement: Settlement) -> None:
         """Remember what keeps other messages from being sent, too.
 
         A matter of set-up is no outage: it can be about one datastream, and the others' events must not wait for that.
@@ -278,15 +287,16 @@ class Round:
             self._unclear[datastream_id] += 1
         for _, judgement in settlement.deferred:
             _keep_longest(self._troubles, judgement.verdict, judgement)
-            is_suspicion = judgement.verdict is Verdict.UNCERTAIN and judgement.trouble is Scope.DATASTREAM
-            if judgement.trouble and not (is_suspicion and self._unclear[datastream_id] < _UNCLEAR_IN_A_ROW):
-                place = datastream_id if judgement.trouble is Scope.DATASTREAM else None
+            scope = judgement.trouble if judgement.was_tried else judgement.scope
+            is_suspicion = judgement.verdict is Verdict.UNCERTAIN and scope is Scope.DATASTREAM
+            if scope and not (is_suspicion and self._unclear[datastream_id] < _UNCLEAR_IN_A_ROW):
+                place = datastream_id if scope is Scope.DATASTREAM else None
                 _keep_longest(self._outages, place, judgement)
                 self._tries[place] = max(self._tries[place], message.attempts + judgement.was_tried)
 
-    def _bury(self, deadline: Deadline) -> None:
+    def _store_dead_letters(self, deadline: Deadline) -> None:
         """Store the dead letters; what may not be stored is tried again rather than lost."""
-        letters = [(item, found) for item in self._open for found in item.disposition.dead]
+        letters = [(item, found) for item in self._unsettled for found in item.disposition.dead]
         unsafe = store(
             self.redeliverer.dead_letters,
             [found.content for _, found in letters],
@@ -302,11 +312,11 @@ class Round:
             else:
                 self._hide(item.received, None, _NOT_STORED, 1)
 
-    def _put_back(self, deadline: Deadline) -> None:
+    def _store_retries(self, deadline: Deadline) -> None:
         """Store what is to be tried again, as new messages; if that fails, the old one comes again as a whole."""
-        retries = [(item, retry) for item in self._open for retry in item.disposition.retries]
+        retries = [(item, retry) for item in self._unsettled for retry in item.disposition.retries]
         delays = [
-            min(_MAX_DELAY, backoff(retry.verdict, max(1, retry.tries), retry.retry_after, self.redeliverer.random()))
+            backoff(retry.verdict, max(1, retry.tries), retry.retry_after, self.redeliverer.random(), _MAX_DELAY)
             for _, retry in retries
         ]
         unsafe = store(self.redeliverer.spool, [retry.message for _, retry in retries], deadline, delays=delays)
@@ -333,9 +343,9 @@ class Round:
             self._count_put_back(message)
 
     def _fail(self, received: Received, error: Exception) -> None:
-        log_failure("message failed", error)
+        log_failure("a message failed in code of ours; it stays on the spool", error)
         self.tally.failed += 1
-        self._hide(received, None, _NOT_STORED, 1)
+        self._coming_again.add(received.message_id)  # when the queue's own time is over: not soon, to fail again
 
     def _count_put_back(self, message: Message) -> None:
         self.tally.put_back += len(message.events)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from relay.core.message import Message
 
 
-class QueueWriter(Protocol):
+class Queue(Protocol):
     seconds: float  # that a call takes at most
 
     def put(
@@ -24,11 +24,9 @@ class QueueWriter(Protocol):
         """Store the texts; the places of those that may not be stored."""
         ...
 
-    def hide(self, seconds_by_receipt: Mapping[str, int], deadline: Deadline) -> None: ...
-
 
 def store(
-    queue: QueueWriter,
+    queue: Queue,
     messages: "Sequence[Message | str]",
     deadline: Deadline,
     *,
@@ -49,7 +47,7 @@ def store(
         try:
             texts[place] = message if isinstance(message, str) else write_message(message)
         except Exception as error:  # noqa: BLE001 - the others can be stored
-            log_failure("message not written", error)
+            log_failure("a message cannot be written; its events are unsafe", error)
     places = list(texts)
     try:
         failed = queue.put(
@@ -59,6 +57,6 @@ def store(
             attributes=[attributes[place] for place in places] if attributes else (),
         )
     except Exception as error:  # noqa: BLE001 - it is not known what was stored: to store it twice is the lesser harm
-        log_failure("messages not stored", error)
+        log_failure("a queue failed in code of ours; its messages may not be stored", error)
         return set(range(len(messages)))
     return set(range(len(messages))) - {place for number, place in enumerate(places) if number not in failed}

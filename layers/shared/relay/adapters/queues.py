@@ -20,6 +20,8 @@ logger = Logger(child=True)
 _ENTRIES = 10
 _BYTES = 1_000_000  # of 1 MiB: attributes count, too
 
+_NOT_HIDDEN = "messages not hidden: they come again when the queue's own time is over"
+
 _TRIES = 3  # of what SQS has refused by itself
 
 
@@ -69,7 +71,7 @@ class Queue:
                 answer = self._client.send_message_batch(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError) as error:
                 # no traceback: botocore's messages can quote what was sent
-                logger.error("messages not stored", extra={"error": _code(error)})  # noqa: TRY400
+                logger.error("SQS did not store messages", extra={"awsError": _code(error)})  # noqa: TRY400
                 break
             failed = {failure["Id"] for failure in answer.get("Failed", ())}
             entries = [entry for entry in entries if entry["Id"] in failed]
@@ -82,6 +84,7 @@ class Queue:
         items = list(seconds_by_receipt.items())
         for start in range(0, len(items), _ENTRIES):
             if not deadline.fits(self.seconds):
+                logger.warning(_NOT_HIDDEN, extra={"awsError": "no time left"})
                 return
             entries: list[Any] = [
                 {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
@@ -90,7 +93,7 @@ class Queue:
             try:
                 self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError) as error:
-                logger.warning("messages come again later than planned", extra={"error": _code(error)})
+                logger.warning(_NOT_HIDDEN, extra={"awsError": _code(error)})
                 return
 
 

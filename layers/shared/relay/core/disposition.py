@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from relay.core.events import Event
 from relay.core.evidence import Evidence, key_of
 from relay.core.message import Message
 from relay.core.problem import Problem
-from relay.core.request_id import part_id
+from relay.core.request_id import id_at_edge
 from relay.core.settlement import Deferred, Settlement
 from relay.core.verdict import Judgement, Verdict
 
-UNCLEAR_TO_CONVICT = 3  # answers that say nothing about an event, while Edge takes others
+UNCLEAR_TO_CONVICT = 3  # tries at which Edge fails on an event while it takes others
 ALONE_SECONDS = 3 * 24 * 3600.0  # after which such an answer convicts an event that nothing else could be compared with
-
-NOTHING_AGAINST_IT: Any = {"unclear": 0, "unclear_at": 0.0, "unclear_since": 0.0}  # members of a Message
 
 _LONGEST_ATTRIBUTE = 1_024  # characters
 
@@ -58,20 +56,22 @@ def dispose(message: Message, settlement: Settlement, evidence: Evidence, now: f
     tried = message._replace(attempts=message.attempts + settlement.was_tried)
     by_index = {event.index: event for event in message.events}
     dead = [
-        letter(tried, (by_index[rejection.index],), "event rejected", rejection.sent_as, rejection.problem)
+        dead_letter(tried, (by_index[rejection.index],), "event rejected", rejection.sent_as, rejection.problem)
         for rejection in settlement.rejections
     ]
     dead += [
-        letter(tried, refusal.events, refusal.reason, refusal.sent_as, refusal.problem)
+        dead_letter(tried, refusal.events, refusal.reason, refusal.sent_as, refusal.problem)
         for refusal in settlement.refusals
     ]
     retries = []
     for deferred in settlement.deferred:
         judgement = deferred.judgement
         retry = _retry(tried, deferred, evidence, now)
-        if judgement.verdict is Verdict.UNCERTAIN and _is_convicted(retry.message, now):
+        if judgement.verdict is Verdict.UNCERTAIN and not judgement.has_failed and _is_convicted(retry.message, now):
             reason = "answers not understood"
-            dead.append(letter(retry.message, deferred.events, reason, judgement.sent_as, judgement.problem, judgement))
+            dead.append(
+                dead_letter(retry.message, deferred.events, reason, judgement.sent_as, judgement.problem, judgement)
+            )
         else:
             retries.append(retry)
     return Disposition(dead, retries)
@@ -79,12 +79,14 @@ def dispose(message: Message, settlement: Settlement, evidence: Evidence, now: f
 
 def _retry(message: Message, deferred: Deferred, evidence: Evidence, now: float) -> Retry:
     events, judgement = deferred
-    rest = part(message, events)
+    rest = with_events(message, events)
     verdict = judgement.verdict
     if verdict is not Verdict.UNCERTAIN:
         if judgement.was_tried:  # Edge has said something else meanwhile
             rest = rest._replace(unclear_since=0.0)
         return Retry(rest, verdict, max(1, rest.attempts), judgement.retry_after)
+    if judgement.has_failed:  # that is no word of Edge's
+        return Retry(rest, Verdict.TRANSIENT, max(1, rest.attempts), None)
     if is_suspect(message, deferred, evidence, now):
         rest = rest._replace(unclear=rest.unclear + 1, unclear_at=now, unclear_since=0.0)
         return Retry(rest, verdict, rest.unclear, judgement.retry_after)
@@ -99,7 +101,8 @@ def _retry(message: Message, deferred: Deferred, evidence: Evidence, now: float)
 
 def is_suspect(message: Message, deferred: Deferred, evidence: Evidence, now: float) -> bool:
     """Whether Edge fails on a single event of the message while it takes others."""
-    is_single = len(deferred.events) == 1 and deferred.judgement.verdict is Verdict.UNCERTAIN
+    judgement = deferred.judgement
+    is_single = len(deferred.events) == 1 and judgement.verdict is Verdict.UNCERTAIN and not judgement.has_failed
     since = message.unclear_at if len(message.events) == 1 else 0.0
     return is_single and evidence.takes_others(message.envelope.datastream_id, now, since)
 
@@ -110,15 +113,14 @@ def _is_convicted(message: Message, now: float) -> bool:
     return message.unclear >= UNCLEAR_TO_CONVICT or (is_old and message.attempts >= UNCLEAR_TO_CONVICT)
 
 
-def part(message: Message, events: tuple[Event, ...]) -> Message:
+def with_events(message: Message, events: tuple[Event, ...]) -> Message:
     """A message with some of the events; what was counted against an only event stays with it."""
     if len(events) == len(message.events):
         return message
-    sent_as = part_id(message.request_id, [event.index for event in events])
-    return message._replace(events=events, sent_as=sent_as)._replace(**NOTHING_AGAINST_IT)
+    return message.cleared()._replace(events=events, sent_as=id_at_edge(message, events))
 
 
-def letter(
+def dead_letter(
     message: Message,
     events: tuple[Event, ...],
     reason: str,
@@ -129,7 +131,7 @@ def letter(
     """A dead letter with these events of the message; Edge's problem with them, or the judgement, says more."""
     attributes = {
         "reason": reason,
-        "code": problem.type.rpartition("/")[2] if problem else _code(judgement),
+        "code": problem.type.rpartition("/")[2] if problem else f"HTTP {judgement.status}" if judgement else "",
         "detail": _printable(" ".join([problem.detail, *problem.report.get("errors", ())]) if problem else ""),
         "datastreamId": _printable(message.envelope.datastream_id),
         "requestId": _printable(message.request_id),
@@ -137,14 +139,7 @@ def letter(
         "attempts": str(message.attempts),
         "firstAcceptedAt": datetime.fromtimestamp(message.accepted_at, UTC).isoformat(timespec="seconds"),
     }
-    return DeadLetter(part(message, events), {name: value for name, value in attributes.items() if value})
-
-
-def _code(judgement: Judgement | None) -> str:
-    """What there is in the place of Edge's code."""
-    if not judgement:
-        return ""
-    return f"HTTP {judgement.status}" if judgement.status else judgement.reason or ""
+    return DeadLetter(with_events(message, events), {name: value for name, value in attributes.items() if value})
 
 
 def _printable(text: str) -> str:

@@ -16,7 +16,7 @@ from relay.core.verdict import Judgement, Verdict
 
 # For the events of one request: to isolate many bad events would take twice as many requests as there are events.
 MOST_REQUESTS = 120
-_TOKEN_RENEWALS = 1  # a request that is sent a second time, with a new token
+_TOKEN_RENEWALS = 1  # kept free: a request is sent a second time when the token has expired
 NOT_ISOLATED = "events not isolated"
 
 _NO_CONSENT = "0301-200"
@@ -32,20 +32,20 @@ class _Part(NamedTuple):
 class Isolation:
     """The search among the events of one request: send the `next`, `learn` what came of it, until there are none."""
 
-    def __init__(self, events: tuple[Event, ...], *, divides_unclear: bool, turn: int) -> None:
-        """Unclear answers are divided only if so told; `turn` chooses the event that then goes by itself."""
+    def __init__(self, events: tuple[Event, ...], *, halves_unclear: bool, attempt: int) -> None:
+        """After an unclear answer the events are halved only if so told. `attempt` counts the tries before this one."""
         self.settlement = Settlement()
         self._parts = [_Part(events)]
         self._unclear: list[Deferred] = []  # what Edge has said nothing about
-        self._divides_unclear = divides_unclear
-        self._turn = turn
+        self._halves_unclear = halves_unclear
+        self._attempt = attempt
         self._requests = 0
         self._divisions = 0  # of unclear events while Edge takes nothing
         self._takes_some = False
 
     def next(self) -> tuple[Event, ...] | None:
         """The events of the next request; None when all are settled."""
-        if not self._parts and self._divides_unclear:
+        if not self._parts and self._halves_unclear:
             self._parts = self._divided()
         if self._parts and self._requests < MOST_REQUESTS - _TOKEN_RENEWALS:
             self._requests += 1
@@ -78,7 +78,11 @@ class Isolation:
             self._put_off(events, judgement)
 
     def _put_off(self, events: tuple[Event, ...], judgement: Judgement) -> None:
-        """Edge takes nothing now, so the rest is not sent. It stays with what was, unless Edge may have that."""
+        """Edge takes nothing now, so nothing more is sent.
+
+        What was sent and what was not wait together. If Edge may have the first they wait apart, so that no more events
+        than need be count as possible duplicates.
+        """
         rest, self._parts = self._parts, []
         if not judgement.ambiguous:
             rest.append(_Part(events))
@@ -88,7 +92,10 @@ class Isolation:
             self.settlement.deferred.append(Deferred(_together(rest), judgement._replace(ambiguous=False)))
 
     def _divided(self) -> list[_Part]:
-        """What Edge has said nothing about, in parts: all while it takes others, a little to see whether it does."""
+        """Parts to send of what Edge has said nothing about.
+
+        While Edge takes others: both halves of everything. Otherwise three requests at most, to see whether it does.
+        """
         unclear = self._unclear
         if self._takes_some:
             self._unclear = [found for found in unclear if len(found.events) == 1]
@@ -102,7 +109,7 @@ class Isolation:
             return _halves(*largest)
         # Each half may hold a bad event. One event by itself is most likely good, and it is another one at each try.
         events, judgement = largest
-        chosen = self._turn % len(events)
+        chosen = self._attempt % len(events)
         unclear.append(Deferred(events[:chosen] + events[chosen + 1 :], judgement))
         return [_Part(events[chosen : chosen + 1], judgement)]
 

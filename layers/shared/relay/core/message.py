@@ -22,7 +22,7 @@ Version 1, which is still read, has only the datastream of the envelope, and its
 import json
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from relay.core.envelope import Envelope
 from relay.core.events import MAX_REQUEST_BYTES, Event, encode
@@ -50,7 +50,7 @@ class Message(NamedTuple):
     accepted_at: float  # epoch seconds
     events: tuple[Event, ...]  # with their places in the client's array
     attempts: int  # tries before this message was written
-    unclear: int = 0  # answers that said nothing about its only event while Edge took others
+    unclear: int = 0  # tries at which Edge failed on its only event while it took others
     unclear_at: float = 0.0  # epoch seconds; when the last answer to it came that said nothing
     unclear_since: float = 0.0  # epoch seconds; from when on there were only such answers, and nothing else to send
 
@@ -58,6 +58,10 @@ class Message(NamedTuple):
     def is_answered(self) -> bool:
         """The client has had its 2xx."""
         return True
+
+    def cleared(self) -> Self:
+        """The same with nothing counted against its event."""
+        return self._replace(unclear=0, unclear_at=0.0, unclear_since=0.0)
 
 
 def write_message(message: Message) -> str:

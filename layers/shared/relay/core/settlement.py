@@ -49,6 +49,7 @@ class Settlement:
         self.notices += other.notices
         self.judgements += other.judgements
         self.ignored += other.ignored
+        self.tokens_minted += other.tokens_minted
 
     @property
     def was_tried(self) -> bool:

@@ -131,7 +131,7 @@ class Judgement(NamedTuple):
     notices: tuple[Mapping[str, Any], ...] = ()  # nested errors and warnings about events that Adobe did take
     reason: str | None = None  # why there was no answer to judge, in constant words
     seconds: float = 0.0  # until the answer, a new token included
-    ambiguous: bool = False  # bytes were sent and no answer came: Adobe may have the events
+    ambiguous: bool = False  # Adobe may have the events: bytes may have been sent, and no answer was read
     sent_as: str = ""  # the id of the request to Edge
     scope: Scope = Scope.EDGE  # if there is trouble
     was_tried: bool = True  # False: for lack of time, or to spare Edge, nothing was attempted
@@ -144,10 +144,10 @@ class Judgement(NamedTuple):
 
     @property
     def trouble(self) -> Scope | None:
-        """What to spare; None when Edge is well, whatever it said, or when the failure was ours."""
-        if self.has_failed:
+        """Where the trouble is that an answer shows, or the lack of one; None: there is none, or it is ours."""
+        if self.has_failed or not self.was_tried:
             return None
-        if self.retry_after is not None and self.was_tried:  # it must be respected, and says nothing of a datastream
+        if self.retry_after is not None:  # it must be respected, and says nothing of a datastream
             return Scope.EDGE
         return self.scope if self.verdict in (Verdict.TRANSIENT, Verdict.UNCERTAIN) else None
 
