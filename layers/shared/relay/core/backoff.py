@@ -11,9 +11,9 @@ _FIRST_OTHERWISE = 5.0
 def backoff(verdict: Verdict, tries: int, retry_after: float | None, random: float, longest: float = LONGEST) -> int:
     """Whole seconds: full jitter below a bound that doubles with each try, and never less than Adobe asked for.
 
-    `tries` counts from 1; `random` is from 0 to 1. At the `longest` bound only the upper half is used, or a message
-    that is hidden again and again would be received more often in fourteen days than SQS grants. The same where an event
-    is being convicted.
+    `tries` counts from 1; `random` is from 0 to 1. Only the upper half is used at the `longest` bound, or a message
+    that is hidden again and again would be received more often in fourteen days than SQS grants; and where an event is
+    being convicted.
     """
     bound = min(longest, _FIRST.get(verdict, _FIRST_OTHERWISE) * 2.0 ** min(tries - 1, 20))
     if bound == longest or verdict is Verdict.UNCERTAIN:
