@@ -29,6 +29,7 @@ def _received(record: SQSRecord) -> Received:
         message_id=record.message_id,
         receipt=record.receipt_handle,
         text=record.body,
+        receives=int(record.attributes.approximate_receive_count),
         replay_of=_text(record, "replayOf"),
         replay_id=_text(record, "replayId"),
     )

@@ -158,7 +158,7 @@ def test_entries_that_keep_failing_are_told():
 def test_a_call_that_fails_leaves_nothing_safe(caplog: pytest.LogCaptureFixture, error: Exception, code: str):
     """The client keeps its events; the log says why, without them."""
     assert queue_of(PartialSqs({}, error)).put(["a", "b"], soon()) == {0, 1}
-    assert [record.__dict__["error"] for record in caplog.records] == [code]
+    assert [record.__dict__["awsError"] for record in caplog.records] == [code]
 
 
 @dataclass

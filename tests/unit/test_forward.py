@@ -134,7 +134,7 @@ def test_without_an_answer_only_a_request_that_was_sent_is_in_doubt(
     settlement = forwarder(edge(error)).settle(shipment("a", "b"), ENOUGH)
 
     assert verdicts(settlement) == [verdict]
-    assert settlement.ambiguous_events() == ambiguous
+    assert settlement.in_doubt == ambiguous
 
 
 def test_without_a_token_nothing_is_sent():
@@ -383,6 +383,15 @@ def test_parts_of_a_request_do_not_outlast_its_time_waiting_for_a_probe():
 
 
 @dataclass
+class CrashingEdge(PickyEdge):
+    """Answers a bare 500 when a request has a bad event."""
+
+    def collect(self, *arguments: Any) -> Answer:
+        answer = super().collect(*arguments)
+        return answer if answer.status < 400 else Answer(500, {}, b"")
+
+
+@dataclass
 class BrokenEdge(PickyEdge):
     """Raises, as nobody has foreseen, when a request has a bad event."""
 
@@ -400,11 +409,27 @@ def test_a_failure_of_ours_in_one_part_keeps_what_became_of_the_others(logged: i
 
     assert names(settlement.delivered) == set(map(str, range(16))) - {"7"}
     assert [names(deferred.events) for deferred in settlement.deferred] == [{"7"}]
-    assert settlement.ambiguous_events() == 1
+    assert settlement.in_doubt == 1
     (line,) = map(json.loads, logged.getvalue().splitlines())
     assert (line["level"], line["error"]) == ("ERROR", "KeyError")
     assert line["at"].startswith("test_forward.py:")
     assert "ada" not in logged.getvalue()
+
+
+def test_whatever_fails_in_one_part_keeps_what_became_of_the_others(monkeypatch: pytest.MonkeyPatch):
+    """Also what is neither the request nor its answer."""
+
+    def id_at_edge(whole: Any, events: Any) -> str:
+        if events[0].index == 7:
+            raise KeyError
+        return "id"
+
+    monkeypatch.setattr("relay.forward.id_at_edge", id_at_edge)
+
+    settlement = forwarder(edge(202)).settle(waiting(*map(str, range(16)), size=40_000), ENOUGH)
+
+    assert names(settlement.delivered) == set(map(str, range(16))) - {"7"}
+    assert [names(deferred.events) for deferred in settlement.deferred] == [{"7"}]
 
 
 def test_an_event_that_makes_the_relay_itself_fail_is_isolated_when_it_is_redelivered():
@@ -451,6 +476,21 @@ def test_an_edge_that_fails_on_everything_is_spared_too():
     assert len(fake.sent) == FAILURES_TO_OPEN + 1
 
 
+def test_a_breaker_does_not_stop_the_search_that_it_is_about():
+    """A probe with an event that makes Edge fail: the others of its message are delivered all the same."""
+    clock = Clock()
+    fake = edge(500)
+    under_test = forwarder(fake, clock=clock)
+    for _ in range(FAILURES_TO_OPEN):
+        under_test.settle(shipment("a"), Deadline.after(28, clock))
+    clock.seconds += OPEN_SECONDS
+    under_test._edge = CrashingEdge({"42"})
+
+    settlement = under_test.settle(shipment(*map(str, range(100))), Deadline.after(28, clock))
+
+    assert names(settlement.delivered) == set(map(str, range(100))) - {"42"}
+
+
 LATENCIES = [0.1, 1, 3, 6, 8, 8.9, 10.9]
 
 
@@ -466,6 +506,6 @@ def test_a_slow_edge_gets_no_event_of_a_large_request_twice(latency: float):
 
     sent = [found["xdm"]["_id"] for request in fake.sent for found in json.loads(request["body"])["events"]]
     assert len(sent) == len(set(sent)) == len(settlement.delivered)
-    assert settlement.ambiguous_events() == 0
+    assert settlement.in_doubt == 0
     assert len(settlement.delivered) >= min(70, 1 + (20.5 - EDGE_SECONDS) // latency)  # of one of the threads
     assert clock() <= NOW + 20.5

@@ -1,5 +1,6 @@
 """Finding the events that Edge will not take, and delivering their neighbours."""
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -97,11 +98,30 @@ def test_a_bad_event_in_each_half_looks_like_an_outage_until_one_event_is_taken(
 
 
 def test_the_event_that_goes_by_itself_is_another_one_at_each_try():
-    """So it is a good one at some try, if there is one."""
-    bad = set(range(100)) - {7}
-    tries = [Search(crashing(*bad), 100, attempt=turn) for turn in range(50)]
+    """Of a hundred events 95 are tried in 150 tries, each far from the one before: bad events come in rows."""
+    tries = [Search(lambda _: UNCLEAR, 100, attempt=attempt) for attempt in range(150)]
+    for search in tries:
+        search.run()
 
-    assert [7 in {event.index for event in search.run().delivered} for search in tries].count(True) == 1
+    alone = [min(search.requests[-1]) for search in tries]
+    assert len(set(alone)) >= 95
+    assert min(abs(one - other) for one, other in itertools.pairwise(alone)) > 30
+
+
+@pytest.mark.parametrize("good", [7, 50, 99])
+def test_even_a_single_good_event_is_delivered_at_last(good: int):
+    """However many bad ones surround it."""
+    bad = set(range(100)) - {good}
+    tries = (Search(crashing(*bad), 100, attempt=attempt).run() for attempt in range(300))
+
+    assert any(good in {event.index for event in settlement.delivered} for settlement in tries)
+
+
+def test_what_is_unclear_in_parts_is_in_one_place_each():
+    """Also when Edge refuses the whole and says nothing about the halves."""
+    answers = itertools.chain([refused()], itertools.repeat(UNCLEAR))
+
+    assert deferred(Search(lambda _: next(answers), 100).run()) == [set(range(100))]
 
 
 def test_a_client_that_waits_is_not_kept_waiting_for_a_search():
@@ -112,10 +132,10 @@ def test_a_client_that_waits_is_not_kept_waiting_for_a_search():
     assert len(search.requests) == 1
 
 
-@pytest.mark.parametrize("detail", ["", "event #0 is bad"], ids=["named by nobody", "named one by one"])
-def test_a_request_full_of_bad_events_costs_at_most_120_requests(detail: str):
+@pytest.mark.parametrize("halves_unclear", [True, False], ids=["redelivered", "a client waits"])
+def test_a_request_full_of_bad_events_costs_at_most_120_requests(halves_unclear: bool):
     """What is left then is refused as one group, with Edge's reason and ours."""
-    search = Search(lambda _: refused(detail), 780)
+    search = Search(lambda _: refused(), 780, halves_unclear)
     settlement = search.run()
 
     assert len(search.requests) == MOST_REQUESTS - 1  # one of them may have to be repeated with a new token
@@ -124,6 +144,25 @@ def test_a_request_full_of_bad_events_costs_at_most_120_requests(detail: str):
     assert rest.problem.type.endswith("EXEG-0105-400")
     assert "smaller batches" in rest.problem.detail
     assert len(settlement.rejections) + len(rest.events) == 780
+
+
+def test_when_edge_names_bad_events_one_by_one_a_client_hears_after_120_requests():
+    """The others are rejected with them, and the client can send them again."""
+    search = Search(lambda _: refused("event #0 is bad"), 780, halves_unclear=False)
+    settlement = search.run()
+
+    assert len(search.requests) == MOST_REQUESTS - 1
+    assert [refusal.reason for refusal in settlement.refusals] == [NOT_ISOLATED]
+
+
+def test_when_edge_names_bad_events_one_by_one_the_next_try_of_a_spooled_message_goes_on():
+    """Nothing was said against the others, and nobody waits."""
+    search = Search(lambda _: refused("event #0 is bad"), 780)
+    settlement = search.run()
+
+    assert len(search.requests) == len(settlement.rejections) == MOST_REQUESTS - 1
+    assert settlement.refusals == []
+    assert [found.judgement.scope for found in settlement.deferred] == [None]
 
 
 def test_events_that_crash_edge_are_never_refused_for_their_number():
@@ -143,6 +182,17 @@ def test_an_outage_ends_the_search():
 
     assert deferred(settlement) == [{4, 5, 6, 7}]
     assert len(search.requests) == 3
+
+
+@pytest.mark.parametrize("end", [DOWN, NO_TIME], ids=["an outage", "no time"])
+def test_an_outage_or_a_lack_of_time_ends_the_search_among_unclear_events_too(end: Judgement):
+    """Nothing more is sent: what is unclear waits, and what was not sent."""
+    answers = iter([UNCLEAR, TAKEN, UNCLEAR, UNCLEAR, end])
+    search = Search(lambda _: next(answers), 16)
+    settlement = search.run()
+
+    assert len(search.requests) == 5
+    assert deferred(settlement) == [{12, 13, 14, 15}, {8, 9, 10, 11}]
 
 
 def test_what_may_have_arrived_waits_apart_from_what_was_not_sent():

@@ -129,6 +129,20 @@ def test_the_rest_of_an_invocation_that_met_an_outage_is_not_tried():
     assert world.spool.hidden_seconds == {"receipt-b": 40, "receipt-c": 40}
 
 
+def test_a_message_that_is_never_tried_does_not_use_up_its_receives():
+    """Before SQS makes a dead letter of it, after 1,000, it is stored anew, as often as need be, with no try more."""
+    world = World(edge(503))
+
+    again = world.redeliver(
+        record(message("a", attempts=3)), record(message("b", attempts=1), "m2", 99), record(message("c"), "m3", 100)
+    )
+
+    assert again == {"m2"}
+    assert world.spool.event_ids() == {"a", "c"}
+    assert [read_message(text).attempts for text in world.spool.texts] == [1, 4]
+    assert world.spool.delays == [40, 40]
+
+
 def test_a_matter_of_setup_holds_back_no_other_message():
     """It can be about one datastream."""
     world = World(edge(Answer(422, {}, problem("0004-422")), 202))
@@ -397,6 +411,23 @@ def test_whatever_goes_wrong_with_the_queues_no_message_is_given_up(error: Excep
     again = world.redeliver(*(record(message(f"{name}1", f"{name}2"), name) for name in "abc"), record("rubbish", "d"))
 
     assert again == {"b", "c", "d"}
+
+
+def test_a_request_that_failed_in_code_of_ours_may_have_arrived(capsys: pytest.CaptureFixture[str]):
+    """Its events are sent again, and count as possible duplicates."""
+    world = World(edge(202))
+    taken: list[Any] = []
+
+    def fails_once(*arguments: Any) -> Answer:
+        taken.append(arguments)
+        if len(taken) == 1:
+            raise KeyError
+        return Answer(202, {}, b"")
+
+    world.edge.collect = fails_once
+
+    assert world.redeliver(record(message("a", "b"))) == set()
+    assert measured(capsys.readouterr().out)["PossibleDuplicates"] == 2
 
 
 def test_the_events_of_a_message_that_is_stored_in_part_count_as_possible_duplicates(

@@ -11,7 +11,7 @@ from relay.core.request_id import id_at_edge
 from relay.core.settlement import Deferred, Settlement
 from relay.core.verdict import Verdict
 from relay.forward import LOGGED_IDS, Forwarder
-from relay.spool import Queue, store
+from relay.spool import MAX_DELAY, Queue, store
 
 _LOGGED_VERDICTS = 10  # one request can lead to hundreds
 
@@ -88,7 +88,7 @@ class Acceptor:
             )
             for item in deferred
         ]
-        delays = [math.ceil(item.judgement.retry_after or 0.0) for item in deferred]  # Adobe's word holds there, too
+        delays = [min(MAX_DELAY, math.ceil(item.judgement.retry_after or 0.0)) for item in deferred]  # as Adobe asked
         return store(self._spool, messages, deadline, delays=delays)
 
 

@@ -77,7 +77,7 @@ class Forwarder:
         self._now = now
         self._breakers = Breakers()
         self._returned = threading.Condition()  # guards what requests in parallel share; tells when one has come back
-        self.evidence = Evidence()  # of what was redelivered
+        self.evidence = Evidence(now())  # of what was redelivered
 
     def has_time(self, deadline: Deadline) -> bool:
         """Whether a request may begin."""
@@ -115,15 +115,30 @@ class Forwarder:
     ) -> Settlement:
         """Send one request's worth of events; where Edge fails on some of them, send the others again without."""
         isolation = Isolation(group, halves_unclear=shipment.is_answered, attempt=shipment.attempts)
-        while events := isolation.next():
-            request_id = id_at_edge(shipment, events)
-            judgement = self._send(shipment, request_id, events, deadline, is_suspect=is_suspect or events is not group)
-            judgement = judgement._replace(sent_as=request_id)
-            try:
-                isolation.learn(judgement)
-            except Exception as error:  # noqa: BLE001 - what was learnt of the other requests must not be lost
-                isolation.learn(_failure(error)._replace(sent_as=request_id))
+        try:
+            while events := isolation.next():
+                # Only the last word of a search is about Edge. Or the breaker would stop the search that it is about.
+                goes_on = shipment.is_answered and (len(events) > 1 or bool(isolation.settlement.delivered))
+                self._learn(isolation, shipment, events, deadline, is_suspect=is_suspect or goes_on)
+        except Exception as error:  # noqa: BLE001 - what was learnt of the other requests must not be lost
+            isolation.abandon(_failure(error))
         return isolation.settlement
+
+    def _learn(
+        self,
+        isolation: Isolation,
+        shipment: Shipment,
+        events: tuple[Event, ...],
+        deadline: Deadline,
+        *,
+        is_suspect: bool,
+    ) -> None:
+        request_id = id_at_edge(shipment, events)
+        judgement = self._send(shipment, request_id, events, deadline, is_suspect=is_suspect)
+        try:
+            isolation.learn(judgement._replace(sent_as=request_id))
+        except Exception as error:  # noqa: BLE001 - the events are to blame, perhaps: they are isolated as for a bare 500
+            isolation.learn(_failure(error)._replace(sent_as=request_id))
 
     def _send(
         self, shipment: Shipment, request_id: str, events: tuple[Event, ...], deadline: Deadline, *, is_suspect: bool

@@ -12,7 +12,7 @@ from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.core.backoff import backoff
 from relay.core.deadline import Deadline
-from relay.core.disposition import DeadLetter, Disposition, Retry, dead_letter, dispose, is_suspect, with_events
+from relay.core.disposition import DeadLetter, Disposition, Retry, dead_letter, dispose, suspicion, with_events
 from relay.core.isolation import MOST_REQUESTS
 from relay.core.message import Message, UnreadableMessage, read_message
 from relay.core.settlement import Deferred, Settlement
@@ -20,13 +20,13 @@ from relay.core.verdict import Judgement, Scope, Verdict
 from relay.errors import ReplaysUnknown, log_failure
 from relay.forward import LOGGED_IDS, NO_TIME, Forwarder
 from relay.measure import count, measure_settlement
-from relay.spool import Queue, store
+from relay.spool import MAX_DELAY, Queue, store
 
 logger = Logger(child=True)
 
 _ANSWER_SECONDS = 0.5  # kept back for answering
-_MAX_DELAY = 900  # seconds that SQS can hold back a new message
-_NOT_STORED = Judgement(Verdict.TRANSIENT, reason="not stored")
+_AGE_OF_A_TRY = 40.0  # seconds that a message has waited; twice as many count for one try more, and so on
+_MANY_RECEIVES = 100  # of the 1,000 that SQS grants a message, tried or not
 
 # Messages of a datastream that Edge says nothing about, one after the other: the first may hold the only bad event.
 _UNCLEAR_IN_A_ROW = 2
@@ -57,6 +57,7 @@ class Received:
     text: str
     replay_of: str | None = None
     replay_id: str | None = None
+    receives: int = 1
 
 
 @dataclass(slots=True)
@@ -104,8 +105,7 @@ class Redeliverer:
     def redeliver(self, messages: Sequence[Received], within: float, metrics: Metrics) -> set[str]:
         """Redeliver what an invocation got, in so many seconds: the ids of the messages that must not be deleted."""
         round_ = Round(self, Deadline.after(within - _ANSWER_SECONDS, self.now))
-        for received in messages:
-            round_.take(received)
+        round_.take(messages)
         coming_again = round_.close()
         for settlement in round_.settlements:
             measure_settlement(metrics, settlement)
@@ -118,7 +118,7 @@ class Redeliverer:
 
 @dataclass(slots=True)
 class Round:
-    """One invocation: first `take` every message to Edge, then `close` finds a place for what Edge did not take.
+    """One invocation: first `take` the messages to Edge, then `close` finds a place for what Edge did not take.
 
     What is decided about a message can depend on those after it: whether Edge takes others shows if it fails on events
     or on everything. Once a message meets an outage, the others that it concerns are not tried.
@@ -139,15 +139,25 @@ class Round:
     _hidden: dict[str, int] = field(default_factory=dict)  # seconds, by receipt
     _coming_again: set[str] = field(default_factory=set)  # ids of messages
 
-    def take(self, received: Received) -> None:
-        """Send the message's events, unless something speaks against it."""
+    def take(self, messages: Sequence[Received]) -> None:
+        """Send the messages' events, unless something speaks against it."""
+        readable = [(received, message) for received in messages if (message := self._read(received))]
+        # events that Edge has failed on come last: then it shows whether it takes others
+        for received, message in sorted(readable, key=lambda item: item[1].unclear_at > 0.0):
+            try:
+                self._take(received, message)
+            except Exception as error:  # noqa: BLE001 - the other messages go on
+                self._fail(received, error)
+
+    def _read(self, received: Received) -> Message | None:
         try:
-            self._take(received)
+            return read_message(received.text)
         except UnreadableMessage:
             unreadable = DeadLetter(received.text, {"reason": "unreadable message"})
             self._unsettled.append(_Unsettled(received, None, Disposition([unreadable], [])))
         except Exception as error:  # noqa: BLE001 - the other messages go on
             self._fail(received, error)
+        return None
 
     def close(self) -> set[str]:
         """Store what is to be stored, and hide what stays: the ids of the messages that must not be deleted."""
@@ -196,15 +206,14 @@ class Round:
             **{name: found for name, found in lists.items() if found},
         }
 
-    def _take(self, received: Received) -> None:
-        message = read_message(received.text)
+    def _take(self, received: Received, message: Message) -> None:
         for place in (None, message.envelope.datastream_id):
             if outage := self._outages.get(place):
-                self._hide(received, message, outage, max(self._tries[place], message.attempts))
+                self._leave(received, message, outage, max(self._tries[place], message.attempts))
                 return
         forwarder, to_send = self.redeliverer.forwarder, self._to_send()
         if not forwarder.has_time(to_send):
-            self._hide(received, message, NO_TIME, 1)
+            self._leave(received, message, NO_TIME, 1)
             return
         if received.replay_of:
             if not self._is_the_replay(received, message, to_send):
@@ -217,7 +226,7 @@ class Round:
         if settlement.was_tried:
             self._tried.append((received, message, settlement))
         else:  # nothing has changed: the message can stay as it is
-            self._hide(received, message, settlement.deferred[0].judgement, message.attempts)
+            self._leave(received, message, settlement.deferred[0].judgement, message.attempts)
 
     def _to_send(self) -> Deadline:
         """Afterwards dead letters and retries are stored, and messages hidden: each may be a call that hangs."""
@@ -228,7 +237,7 @@ class Round:
         for deferred in list(settlement.deferred):
             left = deferred
             for _ in range(_REPETITIONS):
-                if not self._is_suspect(message, left):
+                if not suspicion(message, left, self.redeliverer.forwarder.evidence, self.redeliverer.now()):
                     break
                 again = self._send_again(message, left, settlement)
                 settlement.deferred.remove(left)
@@ -241,9 +250,6 @@ class Round:
                 if not again.deferred:
                     break
                 (left,) = again.deferred
-
-    def _is_suspect(self, message: Message, deferred: Deferred) -> bool:
-        return is_suspect(message, deferred, self.redeliverer.forwarder.evidence, self.redeliverer.now())
 
     def _send_again(self, message: Message, deferred: Deferred, settlement: Settlement) -> Settlement | None:
         """What became of the single event; None if there was no time, or there were requests enough."""
@@ -262,7 +268,8 @@ class Round:
                 is_first = self.redeliverer.replays.claim(replay_of, replay_id, deadline)
         if is_first is None:
             self._replays_unknown = True
-            self._hide(received, message, _NOT_STORED, 1)
+            self._count_put_back(message)
+            self._hide(received)
             return False
         if not is_first:
             ids = {"deadLetterId": replay_of, "messageId": received.message_id, "requestId": message.request_id}
@@ -310,13 +317,13 @@ class Round:
             elif item.message and isinstance(found.content, Message):
                 item.disposition.retries.append(Retry(found.content, Verdict.TRANSIENT, found.content.attempts, None))
             else:
-                self._hide(item.received, None, _NOT_STORED, 1)
+                self._hide(item.received)
 
     def _store_retries(self, deadline: Deadline) -> None:
         """Store what is to be tried again, as new messages; if that fails, the old one comes again as a whole."""
         retries = [(item, retry) for item in self._unsettled for retry in item.disposition.retries]
         delays = [
-            backoff(retry.verdict, max(1, retry.tries), retry.retry_after, self.redeliverer.random(), _MAX_DELAY)
+            backoff(retry.verdict, max(1, retry.tries), retry.retry_after, self.redeliverer.random(), MAX_DELAY)
             for _, retry in retries
         ]
         unsafe = store(self.redeliverer.spool, [retry.message for _, retry in retries], deadline, delays=delays)
@@ -328,24 +335,36 @@ class Round:
                     self.tally.possible_duplicates += len(retry.message.events)
         for item in failed.values():
             self.tally.possible_duplicates += item.delivered
-            self._hide(item.received, item.message, _NOT_STORED, item.message.attempts if item.message else 1)
+            self._hide(item.received)
+            if item.message:
+                self._count_put_back(item.message)
 
-    def _hide(self, received: Received, message: Message | None, judgement: Judgement, tries: int) -> None:
-        """The message stays on the spool as it is, and comes again later."""
-        if not judgement.was_tried and judgement.retry_after is None:  # for lack of time: soon
+    def _leave(self, received: Received, message: Message, judgement: Judgement, tries: int) -> None:
+        """The message was not tried, and comes again later; the longer it has waited, the later."""
+        if judgement.was_tried or judgement.retry_after is not None:
+            age = max(0.0, self.redeliverer.now() - message.accepted_at)
+            tries = max(tries, int(math.log2(1 + age / _AGE_OF_A_TRY)))
+        else:  # for lack of time: soon
             tries = 1
         # what Edge says nothing about in a row is an outage
         verdict = Verdict.TRANSIENT if judgement.verdict is Verdict.UNCERTAIN else judgement.verdict
-        seconds = backoff(verdict, max(1, tries), judgement.retry_after, self.redeliverer.random())
-        self._hidden[received.receipt] = seconds
-        self._coming_again.add(received.message_id)
-        if message:
+        if received.receives < _MANY_RECEIVES or received.replay_of:
             self._count_put_back(message)
+            self._hide(received, backoff(verdict, max(1, tries), judgement.retry_after, self.redeliverer.random()))
+        else:  # stored anew it has all its receives again, and its fourteen days
+            retry = Retry(message, verdict, tries, judgement.retry_after)
+            self._unsettled.append(_Unsettled(received, message, Disposition([], [retry])))
+
+    def _hide(self, received: Received, seconds: int = 0) -> None:
+        """The message stays as it is; without seconds it comes again when the queue's own time is over."""
+        self._coming_again.add(received.message_id)
+        if seconds:
+            self._hidden[received.receipt] = seconds
 
     def _fail(self, received: Received, error: Exception) -> None:
         log_failure("a message failed in code of ours; it stays on the spool", error)
         self.tally.failed += 1
-        self._coming_again.add(received.message_id)  # when the queue's own time is over: not soon, to fail again
+        self._hide(received)
 
     def _count_put_back(self, message: Message) -> None:
         self.tally.put_back += len(message.events)

@@ -1,18 +1,20 @@
 """Decide what becomes of a spooled message after a try: which of its events are dead letters, which are tried again."""
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from relay.core.events import Event
-from relay.core.evidence import Evidence, key_of
+from relay.core.evidence import Evidence, Key, Weight, key_of
 from relay.core.message import Message
 from relay.core.problem import Problem
 from relay.core.request_id import id_at_edge
 from relay.core.settlement import Deferred, Settlement
 from relay.core.verdict import Judgement, Verdict
 
-UNCLEAR_TO_CONVICT = 3  # tries at which Edge fails on an event while it takes others
+_TRIES_TO_CONVICT = 3
+UNCLEAR_TO_CONVICT = _TRIES_TO_CONVICT * Weight.FULL
 ALONE_SECONDS = 3 * 24 * 3600.0  # after which such an answer convicts an event that nothing else could be compared with
 
 _LONGEST_ATTRIBUTE = 1_024  # characters
@@ -67,7 +69,11 @@ def dispose(message: Message, settlement: Settlement, evidence: Evidence, now: f
     for deferred in settlement.deferred:
         judgement = deferred.judgement
         retry = _retry(tried, deferred, evidence, now)
-        if judgement.verdict is Verdict.UNCERTAIN and not judgement.has_failed and _is_convicted(retry.message, now):
+        if (
+            judgement.verdict is Verdict.UNCERTAIN
+            and not judgement.has_failed
+            and _is_convicted(retry.message, evidence, now)
+        ):
             reason = "answers not understood"
             dead.append(
                 dead_letter(retry.message, deferred.events, reason, judgement.sent_as, judgement.problem, judgement)
@@ -87,30 +93,34 @@ def _retry(message: Message, deferred: Deferred, evidence: Evidence, now: float)
         return Retry(rest, verdict, max(1, rest.attempts), judgement.retry_after)
     if judgement.has_failed:  # that is no word of Edge's
         return Retry(rest, Verdict.TRANSIENT, max(1, rest.attempts), None)
-    if is_suspect(message, deferred, evidence, now):
-        rest = rest._replace(unclear=rest.unclear + 1, unclear_at=now, unclear_since=0.0)
-        return Retry(rest, verdict, rest.unclear, judgement.retry_after)
+    if weight := suspicion(message, deferred, evidence, now):
+        rest = rest._replace(unclear=rest.unclear + weight, unclear_at=now, unclear_since=0.0)
+        return Retry(rest, verdict, math.ceil(rest.unclear / Weight.FULL), judgement.retry_after)
     if len(events) == 1:
-        key = key_of(message.request_id, events)
-        is_alone = evidence.was_alone(message.envelope.datastream_id, key, rest.unclear_since)
+        is_alone = evidence.was_alone(message.envelope.datastream_id, _key(message, events), rest.unclear_since)
         since = (rest.unclear_since or now) if is_alone else 0.0
         rest = rest._replace(unclear_at=now, unclear_since=since)
     # nothing speaks against the events, so this is waited out like any outage
     return Retry(rest, Verdict.TRANSIENT, max(1, rest.attempts), judgement.retry_after)
 
 
-def is_suspect(message: Message, deferred: Deferred, evidence: Evidence, now: float) -> bool:
-    """Whether Edge fails on a single event of the message while it takes others."""
-    judgement = deferred.judgement
-    is_single = len(deferred.events) == 1 and judgement.verdict is Verdict.UNCERTAIN and not judgement.has_failed
+def suspicion(message: Message, deferred: Deferred, evidence: Evidence, now: float) -> Weight:
+    """How much counts against a single event of the message: Edge fails on it while it takes others."""
+    events, judgement = deferred
+    if len(events) > 1 or judgement.verdict is not Verdict.UNCERTAIN or judgement.has_failed:
+        return Weight.NONE
     since = message.unclear_at if len(message.events) == 1 else 0.0
-    return is_single and evidence.takes_others(message.envelope.datastream_id, now, since)
+    return evidence.weight(message.envelope.datastream_id, _key(message, events), now, since)
 
 
-def _is_convicted(message: Message, now: float) -> bool:
+def _key(message: Message, events: tuple[Event, ...]) -> Key:
+    return key_of(message.request_id, events)
+
+
+def _is_convicted(message: Message, evidence: Evidence, now: float) -> bool:
     """By evidence, or because there is nothing that could be evidence."""
-    is_old = 0.0 < message.unclear_since <= now - ALONE_SECONDS
-    return message.unclear >= UNCLEAR_TO_CONVICT or (is_old and message.attempts >= UNCLEAR_TO_CONVICT)
+    is_old = 0.0 < message.unclear_since <= now - ALONE_SECONDS and evidence.reaches_back(now)
+    return message.unclear >= UNCLEAR_TO_CONVICT or (is_old and message.attempts >= _TRIES_TO_CONVICT)
 
 
 def with_events(message: Message, events: tuple[Event, ...]) -> Message:

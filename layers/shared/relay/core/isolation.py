@@ -19,7 +19,9 @@ MOST_REQUESTS = 120
 _TOKEN_RENEWALS = 1  # kept free: a request is sent a second time when the token has expired
 NOT_ISOLATED = "events not isolated"
 
+_GOLDEN_RATIO = 0.618034  # its multiples, without their whole numbers, are spread evenly and never close to each other
 _NO_CONSENT = "0301-200"
+_LIMIT = Judgement(Verdict.TRANSIENT, reason="more bad events than one try can find", was_tried=False, scope=None)
 
 
 class _Part(NamedTuple):
@@ -27,6 +29,7 @@ class _Part(NamedTuple):
 
     events: tuple[Event, ...]
     cause: Judgement | None = None
+    is_named: bool = False  # Edge named the bad events, and these are the others
 
 
 class Isolation:
@@ -42,10 +45,11 @@ class Isolation:
         self._requests = 0
         self._divisions = 0  # of unclear events while Edge takes nothing
         self._takes_some = False
+        self._is_over = False  # Edge takes nothing now
 
     def next(self) -> tuple[Event, ...] | None:
         """The events of the next request; None when all are settled."""
-        if not self._parts and self._halves_unclear:
+        if not self._parts and self._halves_unclear and not self._is_over:
             self._parts = self._divided()
         if self._parts and self._requests < MOST_REQUESTS - _TOKEN_RENEWALS:
             self._requests += 1
@@ -62,6 +66,7 @@ class Isolation:
         self._parts.pop()  # from here on nothing can go wrong, so no event is lost or in two places
         settled = self.settlement
         settled.judgements.append(judgement)
+        settled.in_doubt += len(events) if judgement.ambiguous else 0
         if verdict is Verdict.DELIVERED:
             settled.delivered += events
             settled.ignored += len(events) if judgement.code == _NO_CONSENT else 0
@@ -77,12 +82,21 @@ class Isolation:
         else:
             self._put_off(events, judgement)
 
+    def abandon(self, judgement: Judgement) -> None:
+        """Nothing more can be learnt: what is left waits together."""
+        events = _together([*self._parts, *self._unclear])
+        self._parts, self._unclear, self._is_over = [], [], True
+        if events:
+            self.settlement.deferred.append(Deferred(events, judgement))
+            self.settlement.judgements.append(judgement)
+
     def _put_off(self, events: tuple[Event, ...], judgement: Judgement) -> None:
         """Edge takes nothing now, so nothing more is sent.
 
         What was sent and what was not wait together. If Edge may have the first they wait apart, so that no more events
         than need be count as possible duplicates.
         """
+        self._is_over = True
         rest, self._parts = self._parts, []
         if not judgement.ambiguous:
             rest.append(_Part(events))
@@ -96,34 +110,38 @@ class Isolation:
 
         While Edge takes others: both halves of everything. Otherwise three requests at most, to see whether it does.
         """
-        unclear = self._unclear
+        large = [found for found in self._unclear if len(found.events) > 1]
         if self._takes_some:
-            self._unclear = [found for found in unclear if len(found.events) == 1]
-            return [part for found in unclear if len(found.events) > 1 for part in _halves(*found)]
+            self._unclear = [found for found in self._unclear if len(found.events) == 1]
+            return [part for found in large for part in _halves(*found)]
         self._divisions += 1
-        largest = max(unclear, key=lambda found: len(found.events), default=None)
-        if not largest or len(largest.events) == 1 or self._divisions > 2:
+        if not large or self._divisions > 2:
             return []
-        unclear.remove(largest)
         if self._divisions == 1:
-            return _halves(*largest)
-        # Each half may hold a bad event. One event by itself is most likely good, and it is another one at each try.
-        events, judgement = largest
-        chosen = self._attempt % len(events)
-        unclear.append(Deferred(events[:chosen] + events[chosen + 1 :], judgement))
-        return [_Part(events[chosen : chosen + 1], judgement)]
+            self._unclear.remove(large[0])
+            return _halves(*large[0])
+        # Each half may hold a bad event. One event by itself is most likely good. The next try sends another, far off.
+        places = [(found, place) for found in large for place in range(len(found.events))]
+        found, place = places[int(self._attempt * _GOLDEN_RATIO % 1 * len(places))]
+        self._unclear.remove(found)
+        self._unclear.append(found._replace(events=found.events[:place] + found.events[place + 1 :]))
+        return [_Part(found.events[place : place + 1], found.judgement)]
 
     def _close(self) -> None:
         """Settle what is left: parts beyond the limit, and what Edge has said nothing about."""
-        refused = [part for part in self._parts if part.cause and part.cause.verdict is Verdict.EVENT_REJECTED]
+        refused, waiting, unclear = [], [], list(self._unclear)
+        for part in self._parts:
+            if not part.cause or part.cause.verdict is not Verdict.EVENT_REJECTED:
+                unclear.append(Deferred(part.events, part.cause or _LIMIT))
+            elif part.is_named and self._halves_unclear:  # nobody waits for an answer, so the next try goes on
+                waiting.append(part)
+            else:
+                refused.append(part)
         if refused and (cause := refused[-1].cause) and cause.problem:
             refusal = Refusal(_together(refused), _not_isolated(cause.problem), cause.sent_as, NOT_ISOLATED)
             self.settlement.refusals.append(refusal)
-        unclear = self._unclear + [
-            Deferred(part.events, part.cause)
-            for part in self._parts
-            if part.cause and part.cause.verdict is not Verdict.EVENT_REJECTED
-        ]
+        if waiting:
+            self.settlement.deferred.append(Deferred(_together(waiting), _LIMIT))
         together: list[Deferred] = []
         for found in unclear:
             is_suspect = self._takes_some and len(found.events) == 1
@@ -149,10 +167,10 @@ def _halves(events: tuple[Event, ...], cause: Judgement) -> list[_Part]:
 def _innocent(events: tuple[Event, ...], guilty: Iterable[Rejection], cause: Judgement) -> list[_Part]:
     indexes = {rejection.index for rejection in guilty}
     rest = tuple(event for event in events if event.index not in indexes)
-    return [_Part(rest, cause)] if rest else []
+    return [_Part(rest, cause, is_named=True)] if rest else []
 
 
-def _together(parts: Iterable[_Part | Deferred]) -> tuple[Event, ...]:
+def _together(parts: Sequence[_Part | Deferred] | Sequence[_Part] | Sequence[Deferred]) -> tuple[Event, ...]:
     """Their events, in the client's order."""
     return tuple(sorted((event for part in parts for event in part[0]), key=lambda event: event.index))
 
@@ -160,9 +178,8 @@ def _together(parts: Iterable[_Part | Deferred]) -> tuple[Event, ...]:
 def _not_isolated(problem: Problem) -> Problem:
     """What Edge said about all of them."""
     words = (
-        "Edge refused this event together with others and did not name the bad ones, and after "
-        f"{MOST_REQUESTS} requests the relay stopped looking for them. "
-        "Check the events, and send them again in smaller batches."
+        f"Edge refused this event together with others, and after {MOST_REQUESTS} requests the relay stopped looking "
+        "for the bad ones. Check the events, and send them again in smaller batches."
     )
     return problem._replace(detail=f"{problem.detail} {words}".lstrip(), report={})
 

@@ -50,7 +50,7 @@ class Message(NamedTuple):
     accepted_at: float  # epoch seconds
     events: tuple[Event, ...]  # with their places in the client's array
     attempts: int  # tries before this message was written
-    unclear: int = 0  # tries at which Edge failed on its only event while it took others
+    unclear: int = 0  # how much counts against its only event: Edge failed on it while it took others
     unclear_at: float = 0.0  # epoch seconds; when the last answer to it came that said nothing
     unclear_since: float = 0.0  # epoch seconds; from when on there were only such answers, and nothing else to send
 

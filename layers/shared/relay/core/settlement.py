@@ -39,6 +39,7 @@ class Settlement:
     notices: list[Mapping[str, Any]] = field(default_factory=list)
     judgements: list[Judgement] = field(default_factory=list)  # one for each Edge request, in no order
     ignored: int = 0  # of the delivered: Adobe dropped them for lack of consent
+    in_doubt: int = 0  # events sent without an answer, each time: Adobe may have them although they are sent again
     tokens_minted: int = 0
 
     def add(self, other: "Settlement") -> None:
@@ -49,6 +50,7 @@ class Settlement:
         self.notices += other.notices
         self.judgements += other.judgements
         self.ignored += other.ignored
+        self.in_doubt += other.in_doubt
         self.tokens_minted += other.tokens_minted
 
     @property
@@ -59,7 +61,3 @@ class Settlement:
     def derived_ids(self, request_id: str) -> list[str]:
         """The ids under which Edge got, or would have got, parts of the client's request; without the client's own."""
         return [judgement.sent_as for judgement in self.judgements if judgement.sent_as != request_id]
-
-    def ambiguous_events(self) -> int:
-        """Events that Adobe may have although they will be sent again."""
-        return sum(len(deferred.events) for deferred in self.deferred if deferred.judgement.ambiguous)

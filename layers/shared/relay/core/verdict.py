@@ -133,7 +133,7 @@ class Judgement(NamedTuple):
     seconds: float = 0.0  # until the answer, a new token included
     ambiguous: bool = False  # Adobe may have the events: bytes may have been sent, and no answer was read
     sent_as: str = ""  # the id of the request to Edge
-    scope: Scope = Scope.EDGE  # if there is trouble
+    scope: Scope | None = Scope.EDGE  # if there is trouble
     was_tried: bool = True  # False: for lack of time, or to spare Edge, nothing was attempted
     has_failed: bool = False  # in code of ours, in a way that nobody foresaw
 
