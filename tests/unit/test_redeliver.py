@@ -143,6 +143,17 @@ def test_a_message_that_is_never_tried_does_not_use_up_its_receives():
     assert world.spool.delays == [40, 40]
 
 
+def test_no_message_is_stored_with_a_longer_delay_than_sqs_takes():
+    """It would refuse it. A clock that is set back makes a breaker's wait longer than any Retry-After."""
+    world = World(edge(Answer(429, {"retry-after": "900"}, b"")))
+    world.redeliver(record(message("a")))
+    world.clock.seconds -= 100
+
+    world.redeliver(record(message("b"), "m2", 100))
+
+    assert world.spool.delays == [900, 900]
+
+
 def test_a_matter_of_setup_holds_back_no_other_message():
     """It can be about one datastream."""
     world = World(edge(Answer(422, {}, problem("0004-422")), 202))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
-from relay.core.backoff import backoff
+from relay.core.backoff import LONGEST, backoff
 from relay.core.deadline import Deadline
 from relay.core.disposition import DeadLetter, Disposition, Retry, dead_letter, dispose, suspicion, with_events
 from relay.core.isolation import MOST_REQUESTS
@@ -322,10 +322,7 @@ class Round:
     def _store_retries(self, deadline: Deadline) -> None:
         """Store what is to be tried again, as new messages; if that fails, the old one comes again as a whole."""
         retries = [(item, retry) for item in self._unsettled for retry in item.disposition.retries]
-        delays = [
-            backoff(retry.verdict, max(1, retry.tries), retry.retry_after, self.redeliverer.random(), MAX_DELAY)
-            for _, retry in retries
-        ]
+        delays = [min(MAX_DELAY, self._backoff(retry, MAX_DELAY)) for _, retry in retries]  # more SQS would refuse
         unsafe = store(self.redeliverer.spool, [retry.message for _, retry in retries], deadline, delays=delays)
         failed = {id(retries[place][0]): retries[place][0] for place in unsafe}
         for place, (item, retry) in enumerate(retries):
@@ -348,12 +345,15 @@ class Round:
             tries = 1
         # what Edge says nothing about in a row is an outage
         verdict = Verdict.TRANSIENT if judgement.verdict is Verdict.UNCERTAIN else judgement.verdict
+        retry = Retry(message, verdict, tries, judgement.retry_after)
         if received.receives < _MANY_RECEIVES or received.replay_of:
             self._count_put_back(message)
-            self._hide(received, backoff(verdict, max(1, tries), judgement.retry_after, self.redeliverer.random()))
+            self._hide(received, self._backoff(retry, LONGEST))
         else:  # stored anew it has all its receives again, and its fourteen days
-            retry = Retry(message, verdict, tries, judgement.retry_after)
             self._unsettled.append(_Unsettled(received, message, Disposition([], [retry])))
+
+    def _backoff(self, retry: Retry, longest: float) -> int:
+        return backoff(retry.verdict, max(1, retry.tries), retry.retry_after, self.redeliverer.random(), longest)
 
     def _hide(self, received: Received, seconds: int = 0) -> None:
         """The message stays as it is; without seconds it comes again when the queue's own time is over."""
