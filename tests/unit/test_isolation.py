@@ -174,6 +174,15 @@ def test_events_that_crash_edge_are_never_refused_for_their_number():
     assert settlement.refusals == settlement.rejections == []
 
 
+def test_an_event_that_was_not_sent_by_itself_is_no_suspect():
+    """At the limit those that crash Edge together wait together."""
+    search = Search(crashing(*range(0, 780, 2)), 780, attempt=1)
+    settlement = search.run()
+
+    alone = [sent for sent in search.requests if len(sent) == 1]
+    assert [places for places in deferred(settlement) if len(places) == 1 and places not in alone] == []
+
+
 def test_an_outage_ends_the_search():
     """What was not sent waits along with what was."""
     answers = iter([refused(), TAKEN, DOWN])

@@ -129,23 +129,21 @@ class Isolation:
 
     def _close(self) -> None:
         """Settle what is left: parts beyond the limit, and what Edge has said nothing about."""
-        refused, waiting, unclear = [], [], list(self._unclear)
+        suspects = [found for found in self._unclear if self._takes_some and len(found.events) == 1]
+        together = [found for found in self._unclear if found not in suspects]
+        refused: list[_Part] = []
+        waiting: list[_Part] = []
         for part in self._parts:
-            if not part.cause or part.cause.verdict is not Verdict.EVENT_REJECTED:
-                unclear.append(Deferred(part.events, part.cause or _LIMIT))
-            elif part.is_named and self._halves_unclear:  # nobody waits for an answer, so the next try goes on
-                waiting.append(part)
-            else:
-                refused.append(part)
+            is_refused = part.cause and part.cause.verdict is Verdict.EVENT_REJECTED
+            # nothing was said against those that are not named; if nobody waits for an answer, the next try goes on
+            is_good = part.is_named and self._halves_unclear
+            (refused if is_refused and not is_good else waiting).append(part)
         if refused and (cause := refused[-1].cause) and cause.problem:
             refusal = Refusal(_together(refused), _not_isolated(cause.problem), cause.sent_as, NOT_ISOLATED)
             self.settlement.refusals.append(refusal)
         if waiting:
             self.settlement.deferred.append(Deferred(_together(waiting), _LIMIT))
-        together: list[Deferred] = []
-        for found in unclear:
-            is_suspect = self._takes_some and len(found.events) == 1
-            (self.settlement.deferred if is_suspect else together).append(found)
+        self.settlement.deferred += suspects
         if together:
             self.settlement.deferred.append(Deferred(_together(together), together[0].judgement))
         self._parts, self._unclear = [], []
