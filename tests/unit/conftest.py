@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+import functions.collect.app  # noqa: F401 - makes the logger, also when a test file runs alone
+
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
