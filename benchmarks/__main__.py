@@ -36,12 +36,12 @@ from relay.authorize import Authorizer
 from relay.collect import Collect
 from relay.core.envelope import FRAME_BYTES, Envelope
 from relay.core.events import MAX_REQUEST_BYTES, Event
-from relay.core.message import Message, write_message
+from relay.core.message import Message
 from relay.core.packing import pack
 from relay.core.verdict import Answer
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
-from tests.support import FakeCredentials, FakeEdge, FakeQueue, context, edge, event, post
+from tests.support import FakeCredentials, FakeEdge, FakeQueue, context, edge, event, post, sqs_record
 
 
 def report(name: str, ratios: list[float], limit: float | None, note: str) -> bool:
@@ -110,12 +110,7 @@ def drain(url: str) -> bool:
     """Messages of 64 KB from the spool, against bare posts of the same bytes."""
     body = json.dumps(event("a", text="x" * 500)).encode()
     events = tuple(Event(index, body) for index in range(100))
-    record = {
-        "messageId": "m", "receiptHandle": "r", "eventSource": "aws:sqs", "messageAttributes": {},
-        "body": write_message(Message(Envelope("d"), "r", "s", time.time(), events, 1)),
-        "attributes": {"ApproximateReceiveCount": "1"},
-    }  # fmt: skip
-    batch = {"Records": [record] * 10}
+    batch = {"Records": [sqs_record(Message(Envelope("d"), "r", "s", time.time(), events, 1))] * 10}
     queue = FakeQueue()
     redeliverer = Redeliverer(forwarder(url), queue, queue, None, random.random, time.time)  # type: ignore[arg-type]
     payload = b'{"events":[' + b",".join([body] * 100) + b"]}"

@@ -16,6 +16,7 @@ from local.process import wait_until
 from relay.core.authorization import Authorization, Credentials, Token
 from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
+from relay.core.message import Message, Outgoing, write_message
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, OutOfTime
 
@@ -169,6 +170,20 @@ class FakeEdge:
         return ids(json.loads(self.sent[-1]["body"])["events"])
 
 
+def sqs_record(content: Message | str, message_id: str = "m1", receives: int = 1, **attributes: str) -> dict[str, Any]:
+    """A message, or the text of one, as Lambda gets it from SQS, with these message attributes."""
+    return {
+        "messageId": message_id,
+        "receiptHandle": f"receipt-{message_id}",
+        "body": content if isinstance(content, str) else write_message(content),
+        "attributes": {"ApproximateReceiveCount": str(receives)},
+        "messageAttributes": {name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:spool",
+        "awsRegion": "us-east-1",
+    }
+
+
 def spooled_events(text: str) -> list[dict[str, Any]]:
     """The events of a message of the spool, of either version."""
     content = json.loads(text)
@@ -192,24 +207,17 @@ class FakeQueue:
     hidden_seconds: dict[str, int] = field(default_factory=dict)
     seconds: float = 2.5
 
-    def put(
-        self,
-        texts: Sequence[str],
-        deadline: Deadline,
-        *,
-        delays: Sequence[int] = (),
-        attributes: Sequence[Mapping[str, str]] = (),
-    ) -> set[int]:
+    def put(self, messages: Sequence[Outgoing], deadline: Deadline) -> set[int]:
         if self.error:
             raise self.error
         if not deadline.fits(self.seconds):
-            return set(range(len(texts)))
-        for place, text in enumerate(texts):
+            return set(range(len(messages)))
+        for place, message in enumerate(messages):
             if place not in self.failing:
-                self.texts.append(text)
-                self.delays.append(delays[place] if delays else 0)
-                self.attributes.append(attributes[place] if attributes else {})
-        return self.failing & set(range(len(texts)))
+                self.texts.append(message.text)
+                self.delays.append(message.delay)
+                self.attributes.append(message.attributes)
+        return self.failing & set(range(len(messages)))
 
     def hide(self, seconds_by_receipt: Mapping[str, int], deadline: Deadline) -> None:
         if self.error:

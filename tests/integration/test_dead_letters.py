@@ -12,7 +12,7 @@ from relay.adapters.queues import Queue
 from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.events import Event
-from relay.core.message import Message, write_message
+from relay.core.message import Message, Outgoing, write_message
 from tests.support import NOW, batch, event, ids, spooled_events
 from tools.dead_letters import main
 
@@ -31,7 +31,7 @@ class Desk:
         return main(list(argv), boto3.client("sqs"), outputs, self.screen.append, self.pauses.append)
 
     def bury(self, text: str, **attributes: str) -> None:
-        assert Queue(self.url).put([text], Deadline.after(60, time.time), attributes=[attributes]) == set()
+        assert Queue(self.url).put([Outgoing(text, attributes=attributes)], Deadline.after(60, time.time)) == set()
 
 
 @pytest.fixture

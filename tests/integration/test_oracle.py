@@ -29,13 +29,25 @@ from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.events import Event
 from relay.core.message import Message as SpoolMessage
-from relay.core.message import write_message
+from relay.core.message import Outgoing, write_message
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, OutOfTime, ReplaysUnknown, SetupError, Unreachable
 from relay.forward import Forwarder
 from relay.idempotency import Idempotency
 from relay.redeliver import Redeliverer
-from tests.support import CREDENTIALS, EDGE_SECONDS, NOW, Clock, context, event, ids, post, problem, spooled_events
+from tests.support import (
+    CREDENTIALS,
+    EDGE_SECONDS,
+    NOW,
+    Clock,
+    context,
+    event,
+    ids,
+    post,
+    problem,
+    spooled_events,
+    sqs_record,
+)
 
 # A killed function has nothing to publish; here its decorators still run.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -198,7 +210,8 @@ class World:
         for message_id in message_ids:
             spool[message_id].receives += 1
             spool[message_id].visible_at = self.clock() + 180
-            records.append(self._record(message_id, spool[message_id]))
+            message = spool[message_id]
+            records.append(sqs_record(message.text, message_id, message.receives, **message.attributes))
         self.in_hand = {name for record in records for name in _ids(record["body"])}
         started = self.clock()
         try:
@@ -215,19 +228,6 @@ class World:
                     self.doubtful |= _ids(record["body"])  # SQS delivers it once more
                 else:
                     spool.pop(record["messageId"], None)
-
-    @staticmethod
-    def _record(message_id: str, message: Message) -> dict[str, Any]:
-        return {
-            "messageId": message_id,
-            "receiptHandle": message_id,
-            "body": message.text,
-            "attributes": {"ApproximateReceiveCount": str(message.receives)},
-            "messageAttributes": {
-                name: {"stringValue": value, "dataType": "String"} for name, value in message.attributes.items()
-            },
-            "eventSource": "aws:sqs",
-        }
 
     def visible(self) -> list[str]:
         return [name for name, message in self.queues["spool"].items() if message.visible_at <= self.clock()]
@@ -366,15 +366,8 @@ class PlayedQueue:
     name: str
     seconds: float = 2.5
 
-    def put(
-        self,
-        texts: Sequence[str],
-        deadline: Deadline,
-        *,
-        delays: Sequence[int] = (),
-        attributes: Sequence[Mapping[str, str]] = (),
-    ) -> set[int]:
-        places = set(range(len(texts)))
+    def put(self, messages: Sequence[Outgoing], deadline: Deadline) -> set[int]:
+        places = set(range(len(messages)))
         if not deadline.fits(self.seconds):
             return places
         fault = self.world.fault("put")
@@ -385,11 +378,11 @@ class PlayedQueue:
             "fails in part": places - {0},
         }.get(fault or "", places)  # fmt: skip
         for place in sorted(stored):
-            visible_at = self.world.clock() + (delays[place] if delays else 0)
-            message = Message(texts[place], attributes[place] if attributes else {}, visible_at)
+            text, delay, attributes = messages[place]
+            message = Message(str(text), attributes, self.world.clock() + delay)
             self.world.queues[self.name][f"{self.name}-{next(self.world._numbers)}"] = message
         if fault:
-            self.world.doubtful |= {name for text in texts for name in _ids(text)}
+            self.world.doubtful |= {name for message in messages for name in _ids(message.text)}
         if fault and self.name == "spool":  # then the message comes again with what was delivered of it
             self.world.doubtful |= self.world.in_hand
         if fault and fault.startswith("killed"):
@@ -409,7 +402,8 @@ class PlayedQueue:
             raise RuntimeError
         for receipt, seconds in seconds_by_receipt.items():
             if not fault:
-                self.world.queues[self.name][receipt].visible_at = self.world.clock() + seconds
+                message = self.world.queues[self.name][receipt.removeprefix("receipt-")]
+                message.visible_at = self.world.clock() + seconds
 
 
 def run(faults: dict[int, int]) -> World:

@@ -1,6 +1,7 @@
 """The spool and the dead letters, as SQS has them."""
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from relay.adapters.queues import Queue
 from relay.core.deadline import Deadline
+from relay.core.message import Outgoing
 from tests.support import NOW, Clock
 
 Messages = list[dict[str, Any]]
@@ -17,6 +19,10 @@ Messages = list[dict[str, Any]]
 
 def soon() -> Deadline:
     return Deadline.after(60, time.time)
+
+
+def outgoing(texts: Iterable[str]) -> list[Outgoing]:
+    return [Outgoing(text) for text in texts]
 
 
 @pytest.fixture
@@ -44,13 +50,13 @@ def test_any_number_of_messages_is_stored(url: str, size: int):
     """In as many calls as SQS's limits ask for."""
     texts = [f"{number}:".ljust(size, "x") for number in range(25)]
 
-    assert Queue(url).put(texts, soon()) == set()
+    assert Queue(url).put(outgoing(texts), soon()) == set()
     assert bodies(receive(url)) == set(texts)
 
 
 def test_attributes_travel_with_their_message(url: str):
     """The reason of a dead letter is its own."""
-    Queue(url).put(["a", "b"], soon(), attributes=[{"reason": "x"}, {"reason": "y"}])
+    Queue(url).put([Outgoing("a", attributes={"reason": "x"}), Outgoing("b", attributes={"reason": "y"})], soon())
 
     reasons = {message["Body"]: message["MessageAttributes"]["reason"]["StringValue"] for message in receive(url)}
     assert reasons == {"a": "x", "b": "y"}
@@ -58,7 +64,7 @@ def test_attributes_travel_with_their_message(url: str):
 
 def test_a_delayed_message_cannot_be_received_at_once(url: str):
     """It waits for its time."""
-    Queue(url).put(["later"], soon(), delays=[900])
+    Queue(url).put([Outgoing("later", 900)], soon())
 
     assert receive(url) == []
 
@@ -66,7 +72,7 @@ def test_a_delayed_message_cannot_be_received_at_once(url: str):
 def test_a_message_that_was_hidden_comes_again_when_it_is_told_to(url: str):
     """Up to more than a batch of them, in one or two calls."""
     queue = Queue(url)
-    queue.put([str(number) for number in range(15)], soon())
+    queue.put(outgoing(map(str, range(15))), soon())
     received = receive(url)
 
     queue.hide({message["ReceiptHandle"]: 0 for message in received}, soon())
@@ -78,7 +84,7 @@ def test_a_queue_that_is_not_there_stores_nothing(url: str):
     """The places of all messages: none of them may be told safe."""
     boto3.client("sqs").delete_queue(QueueUrl=url)
 
-    assert Queue(url).put(["a", "b"], soon()) == {0, 1}
+    assert Queue(url).put(outgoing(["a", "b"]), soon()) == {0, 1}
     Queue(url).hide({"receipt": 5}, soon())
 
 
@@ -119,7 +125,7 @@ def test_a_call_is_no_larger_than_sqs_takes():
     sqs.send_message_batch = counting  # type: ignore[method-assign]
     texts = ["漢" * 40_000] * 15
 
-    assert queue_of(sqs).put(texts, soon()) == set()
+    assert queue_of(sqs).put(outgoing(texts), soon()) == set()
     assert sqs.stored == texts
     assert max(sizes) <= 1_048_576
 
@@ -128,7 +134,7 @@ def test_messages_in_any_alphabet_come_back(url: str):
     """Every character that the relay puts into a message."""
     text = "é 漢 😀 \u007f \u0085 \ue000 \U0010ffff"
 
-    assert Queue(url).put([text], soon()) == set()
+    assert Queue(url).put(outgoing([text]), soon()) == set()
     assert bodies(receive(url)) == {text}
 
 
@@ -136,7 +142,7 @@ def test_entries_that_failed_are_tried_again_alone():
     """The others are stored once."""
     sqs = PartialSqs({"1": 1, "2": 2})
 
-    assert queue_of(sqs).put(["a", "b", "c"], soon()) == set()
+    assert queue_of(sqs).put(outgoing(["a", "b", "c"]), soon()) == set()
     assert sorted(sqs.stored) == ["a", "b", "c"]
 
 
@@ -144,7 +150,7 @@ def test_entries_that_keep_failing_are_told():
     """By their places."""
     sqs = PartialSqs({"1": 99})
 
-    assert queue_of(sqs).put(["a", "b", "c"], soon()) == {1}
+    assert queue_of(sqs).put(outgoing(["a", "b", "c"]), soon()) == {1}
     assert sorted(sqs.stored) == ["a", "c"]
 
 
@@ -157,7 +163,7 @@ def test_entries_that_keep_failing_are_told():
 )
 def test_a_call_that_fails_leaves_nothing_safe(caplog: pytest.LogCaptureFixture, error: Exception, code: str):
     """The client keeps its events; the log says why, without them."""
-    assert queue_of(PartialSqs({}, error)).put(["a", "b"], soon()) == {0, 1}
+    assert queue_of(PartialSqs({}, error)).put(outgoing(["a", "b"]), soon()) == {0, 1}
     assert [record.__dict__["awsError"] for record in caplog.records] == [code]
 
 
@@ -185,7 +191,7 @@ def test_a_call_begins_only_if_the_longest_answer_fits_in(left: float, stored: b
     """What was not even tried is not safe, and the caller still has the time to say so."""
     sqs = SlowSqs(takes=0)
 
-    unsafe = queue_of(sqs).put(["a", "b"], Deadline(NOW + left, sqs.clock))
+    unsafe = queue_of(sqs).put(outgoing(["a", "b"]), Deadline(NOW + left, sqs.clock))
 
     assert (unsafe, sqs.calls) == ((set(), [{"0", "1"}]) if stored else ({0, 1}, []))
 
@@ -194,7 +200,7 @@ def test_of_many_messages_those_are_stored_that_there_is_time_for():
     """The others are told by their places."""
     sqs = SlowSqs(takes=2)
 
-    unsafe = queue_of(sqs).put(["x"] * 25, Deadline(NOW + 5, sqs.clock))
+    unsafe = queue_of(sqs).put(outgoing(["x"] * 25), Deadline(NOW + 5, sqs.clock))
 
     assert sqs.calls == [{str(place) for place in range(10)}, {str(place) for place in range(10, 20)}]
     assert unsafe == set(range(20, 25))
@@ -204,7 +210,7 @@ def test_what_sqs_refused_is_tried_again_only_while_there_is_time():
     """The rest is not safe."""
     sqs = SlowSqs(takes=2, failing={"1"})
 
-    unsafe = queue_of(sqs).put(["a", "b"], Deadline(NOW + 5, sqs.clock))
+    unsafe = queue_of(sqs).put(outgoing(["a", "b"]), Deadline(NOW + 5, sqs.clock))
 
     assert (unsafe, sqs.calls) == ({1}, [{"0", "1"}, {"1"}])
 

@@ -33,7 +33,7 @@ from relay.core.deadline import Deadline
 from relay.core.envelope import VISITOR_HEADERS
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
-from tests.support import CREDENTIALS, FakeCredentials, FakeQueue, SandboxClient, context, post
+from tests.support import CREDENTIALS, FakeCredentials, FakeQueue, SandboxClient, context, post, sqs_record
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))
 
@@ -172,14 +172,8 @@ class Relay:
     def redeliver(self, text: str, replay_of: str | None = None) -> None:
         forwarder = self._forwarder()
         redeliverer = Redeliverer(forwarder, self.spool, self.dead_letters, self, random.random, time.time)
-        record = {
-            "messageId": str(next(self.numbers)),
-            "receiptHandle": "r",
-            "body": text,
-            "attributes": {"ApproximateReceiveCount": "1"},
-            "messageAttributes": {"replayOf": {"stringValue": replay_of, "dataType": "String"}} if replay_of else {},
-            "eventSource": "aws:sqs",
-        }
+        attributes = {"replayOf": replay_of} if replay_of else {}
+        record = sqs_record(text, str(next(self.numbers)), **attributes)
         assert redeliver({"Records": [record]}, context(), redeliverer) == {"batchItemFailures": []}
 
     def claim(self, dead_letter_id: str, replay_id: str, deadline: Deadline) -> bool:

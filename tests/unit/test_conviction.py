@@ -18,7 +18,18 @@ from relay.core.message import Message, write_message
 from relay.core.verdict import Answer
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
-from tests.support import EDGE_SECONDS, NOW, Clock, FakeAuthorizer, FakeQueue, context, pass_time
+from tests.support import (
+    EDGE_SECONDS,
+    NOW,
+    Clock,
+    FakeAuthorizer,
+    FakeQueue,
+    context,
+    ids,
+    pass_time,
+    spooled_events,
+    sqs_record,
+)
 
 DAY = 86_400
 FAILS, TAKES = 500, 202
@@ -79,13 +90,7 @@ class World:
         self.clock.seconds = max(self.clock(), end)
 
     def _redeliver(self, texts: dict[str, str]) -> None:
-        records = [
-            {
-                "messageId": name, "receiptHandle": name, "body": text, "messageAttributes": {},
-                "attributes": {"ApproximateReceiveCount": "1"}, "eventSource": "aws:sqs",
-            }
-            for name, text in texts.items()
-        ]  # fmt: skip
+        records = [sqs_record(text, name) for name, text in texts.items()]
         self.received += len(records)
         stored = len(self._spool.texts)
         started = self.clock()
@@ -93,16 +98,13 @@ class World:
         assert self.clock() - started < 30
         for failure in answer["batchItemFailures"]:
             name = failure["itemIdentifier"]
-            self.waiting[name] = (self.clock() + self._spool.hidden_seconds[name], texts[name])
+            self.waiting[name] = (self.clock() + self._spool.hidden_seconds[f"receipt-{name}"], texts[name])
         for text, delay in zip(self._spool.texts[stored:], self._spool.delays[stored:], strict=True):
             self._keep(text, delay)
 
     def dead(self) -> list[tuple[set[str], str]]:
         return [
-            (
-                {event["xdm"]["_id"] for parcel in json.loads(text)["parcels"] for event in parcel["events"]},
-                why["reason"],
-            )
+            (ids(spooled_events(text)), why["reason"])
             for text, why in zip(self.dead_letters.texts, self.dead_letters.attributes, strict=True)
         ]
 

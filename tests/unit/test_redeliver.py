@@ -12,13 +12,14 @@ from functions.redeliver.app import handler
 from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.events import Event
-from relay.core.message import Message, read_message, write_message
+from relay.core.message import Message, read_message
 from relay.core.request_id import part_id
 from relay.core.verdict import Answer
 from relay.errors import NoAnswer, ReplaysUnknown
 from relay.forward import Forwarder
 from relay.redeliver import Redeliverer
 from tests.support import DATASTREAM, NOW, PROJECT, Clock, FakeAuthorizer, FakeQueue, context, edge, measured, problem
+from tests.support import sqs_record as record
 
 RECORDED = (PROJECT / "tests/unit/recorded/version_1.json").read_text()
 
@@ -63,20 +64,6 @@ def message(*names: str, attempts: int = 1, size: int = 0) -> Message:
     bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
     events = [Event(index, body) for index, body in enumerate(bodies)]
     return Message(Envelope(DATASTREAM), "r", "sent-as", NOW, tuple(events), attempts)
-
-
-def record(content: Message | str, message_id: str = "m1", receives: int = 1, **attributes: str) -> dict[str, Any]:
-    """An SQS record with these message attributes."""
-    return {
-        "messageId": message_id,
-        "receiptHandle": f"receipt-{message_id}",
-        "body": content if isinstance(content, str) else write_message(content),
-        "attributes": {"ApproximateReceiveCount": str(receives)},
-        "messageAttributes": {name: {"stringValue": value, "dataType": "String"} for name, value in attributes.items()},
-        "eventSource": "aws:sqs",
-        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:spool",
-        "awsRegion": "us-east-1",
-    }
 
 
 def test_a_message_that_edge_takes_is_done():

@@ -75,21 +75,21 @@ class Acceptor:
         )
 
     def _keep(self, batch: Batch, deferred: Sequence[Deferred], deadline: Deadline) -> set[int]:
-        from relay.core.message import Message  # noqa: PLC0415 - on most days nothing is spooled
+        from relay.core.message import Message, Outgoing  # noqa: PLC0415 - on most days nothing is spooled
 
-        messages = [
-            Message(
+        messages = []
+        for events, judgement in deferred:
+            message = Message(
                 envelope=batch.envelope,
                 request_id=batch.request_id,
-                sent_as=id_at_edge(batch, item.events),
+                sent_as=id_at_edge(batch, events),
                 accepted_at=self._now(),
-                events=item.events,
-                attempts=int(item.judgement.was_tried),
+                events=events,
+                attempts=int(judgement.was_tried),
             )
-            for item in deferred
-        ]
-        delays = [min(MAX_DELAY, math.ceil(item.judgement.retry_after or 0.0)) for item in deferred]  # as Adobe asked
-        return store(self._spool, messages, deadline, delays=delays)
+            delay = min(MAX_DELAY, math.ceil(judgement.retry_after or 0.0))  # what Adobe asked for holds there, too
+            messages.append(Outgoing(message, delay))
+        return store(self._spool, messages, deadline)
 
 
 def _rejections(batch: Batch, settlement: Settlement) -> list[Rejection]:

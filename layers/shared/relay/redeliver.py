@@ -14,7 +14,7 @@ from relay.core.backoff import LONGEST, backoff
 from relay.core.deadline import Deadline
 from relay.core.disposition import DeadLetter, Disposition, Retry, dead_letter, dispose, suspicion, with_events
 from relay.core.isolation import MOST_REQUESTS
-from relay.core.message import Message, UnreadableMessage, read_message
+from relay.core.message import Message, Outgoing, UnreadableMessage, read_message
 from relay.core.settlement import Deferred, Settlement
 from relay.core.verdict import Judgement, Scope, Verdict
 from relay.errors import ReplaysUnknown, log_failure
@@ -304,12 +304,8 @@ class Round:
     def _store_dead_letters(self, deadline: Deadline) -> None:
         """Store the dead letters; what may not be stored is tried again rather than lost."""
         letters = [(item, found) for item in self._unsettled for found in item.disposition.dead]
-        unsafe = store(
-            self.redeliverer.dead_letters,
-            [found.content for _, found in letters],
-            deadline,
-            attributes=[found.attributes for _, found in letters],
-        )
+        outgoing = [Outgoing(found.content, attributes=found.attributes) for _, found in letters]
+        unsafe = store(self.redeliverer.dead_letters, outgoing, deadline)
         for place, (item, found) in enumerate(letters):
             if place not in unsafe:
                 self.tally.dead_lettered += found.events
@@ -322,8 +318,10 @@ class Round:
     def _store_retries(self, deadline: Deadline) -> None:
         """Store what is to be tried again, as new messages; if that fails, the old one comes again as a whole."""
         retries = [(item, retry) for item in self._unsettled for retry in item.disposition.retries]
-        delays = [min(MAX_DELAY, self._backoff(retry, MAX_DELAY)) for _, retry in retries]  # more SQS would refuse
-        unsafe = store(self.redeliverer.spool, [retry.message for _, retry in retries], deadline, delays=delays)
+        outgoing = [  # a longer delay SQS would refuse
+            Outgoing(retry.message, min(MAX_DELAY, self._backoff(retry, MAX_DELAY))) for _, retry in retries
+        ]
+        unsafe = store(self.redeliverer.spool, outgoing, deadline)
         failed = {id(retries[place][0]): retries[place][0] for place in unsafe}
         for place, (item, retry) in enumerate(retries):
             if place not in unsafe:

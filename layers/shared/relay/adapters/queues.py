@@ -14,6 +14,8 @@ from relay.core.deadline import Deadline
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
+    from relay.core.message import Outgoing
+
 logger = Logger(child=True)
 
 # SQS's limits for one batch call, both.
@@ -37,26 +39,16 @@ class Queue:
     def _client(self) -> "SQSClient":
         return boto3.client("sqs", config=one_try(self.seconds))
 
-    def put(
-        self,
-        texts: Sequence[str],
-        deadline: Deadline,
-        *,
-        delays: Sequence[int] = (),
-        attributes: Sequence[Mapping[str, str]] = (),
-    ) -> set[int]:
-        """Store texts as messages; the places of those that may not be stored.
-
-        For each text, if at all: a delay in seconds before it can be received, at most 900, and attributes.
-        """
+    def put(self, messages: Sequence["Outgoing"], deadline: Deadline) -> set[int]:
+        """Store the messages; the places of those that may not be stored."""
         unsafe = set()
-        for places in _batches(texts):
+        for places in _batches([message.text for message in messages]):
             entries = [
                 {
                     "Id": str(place),
-                    "MessageBody": texts[place],
-                    "DelaySeconds": delays[place] if delays else 0,
-                    "MessageAttributes": _as_strings(attributes[place]) if attributes else {},
+                    "MessageBody": messages[place].text,
+                    "DelaySeconds": messages[place].delay,
+                    "MessageAttributes": _as_strings(messages[place].attributes),
                 }
                 for place in places
             ]

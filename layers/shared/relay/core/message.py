@@ -21,7 +21,8 @@ Version 1, which is still read, has only the datastream of the envelope, and its
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 from relay.core.envelope import Envelope
@@ -90,6 +91,18 @@ def write_message(message: Message) -> str:
         f'{{"version": {VERSION}, "envelope": {json.dumps(head)[:-1]}, "members": {members}}}, '
         f'"parcels": [{json.dumps(parcel)[:-1]}, "events": [{events}]}}]}}'
     )
+
+
+class Outgoing(NamedTuple):
+    """What a queue is to store: a message, or the text of one; seconds before it can be received; attributes."""
+
+    content: Message | str
+    delay: int = 0  # 900 at most
+    attributes: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def text(self) -> str:
+        return self.content if isinstance(self.content, str) else write_message(self.content)
 
 
 def read_message(text: str) -> Message:
