@@ -152,6 +152,7 @@ def client_environment(aws_url: str, temporary: Path) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_PROXY": "127.0.0.1,localhost",
+        "SAM_CLI_POLL_DELAY": "0.2",  # seconds; with the usual 5 a deployment is mostly waiting for news of it
         "SAM_CLI_TELEMETRY": "0",
         "TMPDIR": str(temporary),
     }
