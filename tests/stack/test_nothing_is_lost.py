@@ -72,10 +72,10 @@ def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox:
 
 @pytest.fixture
 def short_visibility(stack: Stack) -> Iterator[None]:
-    """The spool hides a received message for 40 seconds: longer than the function can run, and shorter than usual."""
+    """The spool hides a received message for 12 seconds: longer than a function runs here before it is killed."""
     sqs = client("sqs", stack.aws_endpoint_url)
     usual = sqs.get_queue_attributes(QueueUrl=stack.spool_url, AttributeNames=["VisibilityTimeout"])["Attributes"]
-    sqs.set_queue_attributes(QueueUrl=stack.spool_url, Attributes={"VisibilityTimeout": "40"})
+    sqs.set_queue_attributes(QueueUrl=stack.spool_url, Attributes={"VisibilityTimeout": "12"})
     yield
     sqs.set_queue_attributes(QueueUrl=stack.spool_url, Attributes=usual)
 
