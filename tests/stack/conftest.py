@@ -80,10 +80,15 @@ def new_collect(relay: Relay, sandbox: SandboxClient, stack: Stack) -> None:
     """A collect function that has met no outage, so that it asks Edge itself."""
     if not Path("/proc").exists():
         pytest.skip("looks for processes where Linux lists them")
-    kill(stack, "Collect")
-    wait_until(lambda: relay.post(batch("warm"), dying=True).status_code == 202, "there is no new function")
+    renew_collect(stack, relay)
     wait_until(sandbox.count, "it does not reach Edge")
     sandbox.forget()
+
+
+def renew_collect(stack: Stack, relay: Relay) -> None:
+    """A collect function that remembers nothing, instead of those there are."""
+    kill(stack, "Collect")
+    wait_until(lambda: relay.post(batch("warm"), dying=True).status_code == 202, "there is no new function")
 
 
 def kill(stack: Stack, function: str) -> None:
@@ -125,11 +130,15 @@ def running_executions(stack: Stack) -> list[str]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """A copy of this checkout with its environments, to run commands in as a user would."""
+    return copy_checkout(tmp_path)
+
+
+def copy_checkout(folder: Path) -> Path:
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
         cwd=PROJECT, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    copy = tmp_path / "checkout"
+    copy = folder / "checkout"
     for name in listed.stdout.splitlines():
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(PROJECT / name, copy / name)

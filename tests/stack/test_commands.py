@@ -11,12 +11,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 
 from local.process import choose_port, running, wait_until
 from local.stack import Stack, client, client_environment
-from tests.stack.conftest import readme_block, shell
+from tests.stack.conftest import copy_checkout, readme_block, shell
 from tests.support import PROJECT, SandboxClient, batch, ids, template
+
+
+@pytest.fixture(scope="module")
+def used_checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout for commands that change nothing in it: the second finds what the first has built."""
+    return copy_checkout(tmp_path_factory.mktemp("used"))
 
 
 def make(checkout: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,15 +55,15 @@ def processes_of(checkout: Path) -> list[str]:
     return [line for line in lines if str(checkout) in line]
 
 
-def test_make_demo_shows_what_the_readme_shows(checkout: Path):
+def test_make_demo_shows_what_the_readme_shows(used_checkout: Path):
     """And ends with 0 and with nothing left behind."""
-    result = make(checkout, "demo")
+    result = make(used_checkout, "demo")
 
     shown = (PROJECT / "README.md").read_text().split("```\n--- The same batch")[1].split("```")[0]
     assert result.returncode == 0, result.stdout + result.stderr
     assert without_new_names(shown) in without_new_names(result.stdout)
-    assert processes_of(checkout) == []
-    assert not list((checkout / ".local").glob("run-*"))
+    assert processes_of(used_checkout) == []
+    assert not list((used_checkout / ".local").glob("run-*"))
 
 
 def without_new_names(text: str) -> str:
@@ -64,9 +71,9 @@ def without_new_names(text: str) -> str:
     return re.sub(r'"requestId": "[^"]*"|:execution:\S*', "", text)
 
 
-def test_make_start_stays_until_ctrl_c(checkout: Path):
+def test_make_start_stays_until_ctrl_c(used_checkout: Path):
     """Its lines work as printed, its file says where everything is, and Ctrl-C leaves nothing."""
-    with started(checkout) as (stack, printed):
+    with started(used_checkout) as (stack, printed):
         sandbox = SandboxClient(stack["adobe_url"])
         sent, submit, status, seen, down, up = commands(printed, "curl")
         (dead_letters,) = commands(printed, "AWS_ENDPOINT_URL")
@@ -79,8 +86,8 @@ def test_make_start_stays_until_ctrl_c(checkout: Path):
         submitted = json.loads(shell(submit).splitlines()[-1])
         ingestion = status.replace("3520", str(submitted["requestId"]))
         wait_until(lambda: '"Success"' in shell(ingestion), "the ingestion does not end", 60)
-        logged = make(checkout, "logs")
-        listed = shell(f"cd {checkout}; {dead_letters}")
+        logged = make(used_checkout, "logs")
+        listed = shell(f"cd {used_checkout}; {dead_letters}")
 
     assert set(stack) == {
         "api_url", "api_key", "adobe_url", "aws_endpoint_url", "region", "spool_url", "dead_letters_url",
@@ -90,8 +97,8 @@ def test_make_start_stays_until_ctrl_c(checkout: Path):
     assert json.loads(collected)[0]["events"][0]["xdm"]["eventType"] == "web.webpagedetails.pageViews"
     assert '"message":"messages redelivered"' in logged.stdout
     assert listed == "There are no dead letters.\n"
-    assert processes_of(checkout) == []
-    assert not (checkout / ".local/stack.json").exists()
+    assert processes_of(used_checkout) == []
+    assert not (used_checkout / ".local/stack.json").exists()
 
 
 def commands(printed: list[str], start: str) -> list[str]:
@@ -99,7 +106,7 @@ def commands(printed: list[str], start: str) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip().startswith(start)]
 
 
-def test_make_start_can_use_other_servers_and_credentials(checkout: Path, tmp_path: Path):
+def test_make_start_can_use_other_servers_and_credentials(used_checkout: Path, tmp_path: Path):
     """EDGE_URL, IMS_URL, CAMPAIGN_URL and ADOBE_CREDENTIALS: a real organisation, for example."""
     credentials = tmp_path / "credentials.json"
     members = {"client_id": "mine", "client_secret": "p8e-x.~+/=", "org_id": "AB@AdobeOrg", "scopes": "openid,AdobeID"}
@@ -110,7 +117,7 @@ def test_make_start_can_use_other_servers_and_credentials(checkout: Path, tmp_pa
     environment = os.environ | {"PYTHONPATH": str(PROJECT)}
     addresses = {"EDGE_URL": url + "/", "IMS_URL": url, "CAMPAIGN_URL": url, "ADOBE_CREDENTIALS": str(credentials)}
     with running("sandbox", command, environment, tmp_path / "log", f"{url}/_sandbox/requests"):
-        with started(checkout, **addresses) as (stack, printed):
+        with started(used_checkout, **addresses) as (stack, printed):
             answer = requests.post(
                 f"{stack['api_url']}/ee/v2/collect?datastreamId=d",
                 headers={"x-api-key": stack["api_key"]},
