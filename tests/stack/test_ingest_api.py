@@ -8,7 +8,7 @@ import requests
 
 from local.process import wait_until
 from local.stack import Stack, client
-from tests.stack.conftest import readme_block, shell
+from tests.stack.conftest import kill, readme_block, shell
 from tests.stack.ingestions import EXPIRED, POST_CASES, Workflow, new_mapping, rows
 from tests.support import SandboxClient
 
@@ -27,7 +27,7 @@ def test_the_readmes_curl_commands_work(stack: Stack, workflow: Workflow, sandbo
 
 
 @pytest.mark.parametrize("name", POST_CASES)
-def test_https_answers_as_the_readme_says(workflow: Workflow, sandbox: SandboxClient, name: str):
+def test_https_answers_as_the_readme_says(stack: Stack, workflow: Workflow, sandbox: SandboxClient, name: str):
     """At once, and Adobe has been asked once (a second time with a new token)."""
     case, mapping_id = POST_CASES[name], new_mapping()
     sandbox.script(mapping_id, submit=list(case.submit), status=["success"])
@@ -56,6 +56,7 @@ def test_https_answers_as_the_readme_says(workflow: Workflow, sandbox: SandboxCl
     else:
         assert posts == case.posts if case.state == "SUCCEEDED" else posts > 1  # until it was taken
     if name == "401":  # the function distrusts new tokens for seconds, those of other tests, too
+        kill(stack, "IngestApi")
         wait_until(lambda: is_token_renewed(workflow, sandbox), "no token is renewed")
 
 
@@ -63,7 +64,8 @@ def is_token_renewed(workflow: Workflow, sandbox: SandboxClient) -> bool:
     """Whether the ingestion endpoint gets a new token when Adobe says that its token has expired."""
     mapping_id = new_mapping()
     sandbox.script(mapping_id, submit=[EXPIRED, "submitted"])
-    return workflow.post(mapping_id).json()["requestId"] in sandbox.ingestions()[mapping_id]["requestIds"]
+    answer = workflow.post(mapping_id, dying=True)
+    return answer.ok and answer.json()["requestId"] in sandbox.ingestions()[mapping_id]["requestIds"]
 
 
 def test_over_https_an_ingestion_is_followed_to_its_end(workflow: Workflow, sandbox: SandboxClient):

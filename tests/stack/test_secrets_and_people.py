@@ -16,7 +16,7 @@ from local.process import wait_until
 from local.queues import hear_events, hear_topic, messages
 from local.sandbox.accounts import DEFAULT_CREDENTIALS
 from local.stack import Stack, client
-from tests.stack.conftest import Relay, running_executions
+from tests.stack.conftest import Relay, renew_collect, running_executions
 from tests.support import SandboxClient, event
 
 IDENTITY = f"canary-{uuid.uuid4()}@example.com"
@@ -115,7 +115,7 @@ def test_nothing_secret_or_personal_is_written_anywhere(
         quoting.append(send(relay, mark))
         sandbox.end_faults()
     redeliver(sandbox, relay)
-    answers = [*refusals(relay), *ims_refusals(sandbox, relay), *ingest(stack, sandbox)]
+    answers = [*refusals(relay), *ims_refusals(stack, sandbox, relay), *ingest(stack, sandbox)]
     wait_until(lambda: not running_executions(stack), "executions do not end", 120)
 
     tokens = sandbox.minted()
@@ -176,10 +176,11 @@ def refusals(relay: Relay) -> Iterator[requests.Response]:
     yield relay.post({"events": [{"xdm": {"identityMap": IDENTITY}}]}, query="datastreamId=d&requestId=refused")
 
 
-def ims_refusals(sandbox: SandboxClient, relay: Relay) -> Iterator[requests.Response]:
-    """IMS quotes our secret; it is spared for seconds after each time."""
+def ims_refusals(stack: Stack, sandbox: SandboxClient, relay: Relay) -> Iterator[requests.Response]:
+    """IMS quotes our secret; to a new function each time, since one that was refused spares it for seconds."""
     secret = DEFAULT_CREDENTIALS["client_secret"]
     for body in ({"error": secret, "error_description": secret}, {"error": "invalid_client"}, f"<html>{secret}</html>"):
+        renew_collect(stack, relay)
         sandbox.tokens(expire=True)
         sandbox.fault(on="token", status=400, body=body, times=1)
         while sandbox.faults()[0]["times"]:
