@@ -3,7 +3,7 @@
 * It deploys the routes of `AWS::Serverless::Api`, but passes over its `GatewayResponses`: a missing key, for example,
   would not be answered as it is on AWS.
 * It speaks plain http, which the policies of queues and topic deny.
-* It hands a parameter of type Number to an event source mapping as text, and then never polls the queue.
+* It polls a queue for ten messages at most, without a window (see `event_source`).
 """
 
 import json
@@ -50,12 +50,3 @@ def _without_tls(policy: str) -> str:
     content = json.loads(policy)
     content["Statement"] = [found for found in content["Statement"] if "aws:SecureTransport" not in str(found)]
     return json.dumps(content)
-
-
-def set_concurrency(functions: Any) -> None:
-    """Give every event source mapping its maximum concurrency as the number it is."""
-    for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
-        if limit := mapping.get("ScalingConfig", {}).get("MaximumConcurrency"):
-            functions.update_event_source_mapping(
-                UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": int(limit)}
-            )

@@ -17,8 +17,10 @@ from subprocess import Popen
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
-from local.emulator import allow_plain_http, set_concurrency, set_gateway_responses
+from local.emulator import allow_plain_http, set_gateway_responses
+from local.event_source import event_sources
 from local.process import LocalError, choose_port, running
 from local.sandbox.accounts import DEFAULT_CREDENTIALS
 from local.sandbox.campaign import ORGANIZATION
@@ -114,7 +116,7 @@ def stack() -> Iterator[Stack]:
             [outputs[name] for name in queues],
             outputs["AlarmTopicArn"],
         )
-        set_concurrency(client("lambda", aws_url))
+        started.enter_context(event_sources(lambda service, config: client(service, aws_url, config)))
         yield Stack(
             api_url=api_url,
             api_key=api_key,
@@ -158,10 +160,10 @@ def client_environment(aws_url: str, temporary: Path) -> dict[str, str]:
     }
 
 
-def client(service: Any, aws_url: str) -> Any:
+def client(service: Any, aws_url: str, config: Config | None = None) -> Any:
     """A boto3 client of the emulator."""
     session = boto3.Session(*_KEYS, region_name=REGION)
-    return session.client(service, endpoint_url=aws_url)
+    return session.client(service, endpoint_url=aws_url, config=config)
 
 
 def _read_credentials() -> Mapping[str, str]:
