@@ -16,7 +16,8 @@ from local.process import wait_until
 from relay.core.authorization import Authorization, Credentials, Token
 from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
-from relay.core.message import Message, Outgoing, write_message
+from relay.core.events import Event
+from relay.core.message import Message, Outgoing, Parcel, write_message
 from relay.core.verdict import Answer
 from relay.errors import AdobeError, NoAnswer, OutOfTime
 
@@ -170,6 +171,11 @@ class FakeEdge:
         return ids(json.loads(self.sent[-1]["body"])["events"])
 
 
+def message_of(*events: Event, envelope: Envelope | None = None, attempts: int = 1) -> Message:
+    """A message of the spool with events of one client's request."""
+    return Message(envelope or Envelope(DATASTREAM), (Parcel("r", "r", NOW, events, attempts),))
+
+
 def sqs_record(content: Message | str, message_id: str = "m1", receives: int = 1, **attributes: str) -> dict[str, Any]:
     """A message, or the text of one, as Lambda gets it from SQS, with these message attributes."""
     return {
@@ -204,7 +210,7 @@ class FakeQueue:
     texts: list[str] = field(default_factory=list)
     attributes: list[Mapping[str, str]] = field(default_factory=list)
     delays: list[int] = field(default_factory=list)
-    hidden_seconds: dict[str, int] = field(default_factory=dict)
+    deleted: list[str] = field(default_factory=list)  # receipts, in order
     seconds: float = 2.5
 
     def put(self, messages: Sequence[Outgoing], deadline: Deadline) -> set[int]:
@@ -219,11 +225,13 @@ class FakeQueue:
                 self.attributes.append(message.attributes)
         return self.failing & set(range(len(messages)))
 
-    def hide(self, seconds_by_receipt: Mapping[str, int], deadline: Deadline) -> None:
+    def delete(self, receipts: Sequence[str], deadline: Deadline) -> bool:
         if self.error:
             raise self.error
-        if deadline.fits(self.seconds):
-            self.hidden_seconds.update(seconds_by_receipt)
+        if not deadline.fits(self.seconds):
+            return False
+        self.deleted += receipts
+        return True
 
     def event_ids(self) -> set[str]:
         return {found for text in self.texts for found in ids(spooled_events(text))}

@@ -38,6 +38,7 @@ class DeadLetter:
     receipt: str
     text: str
     attributes: dict[str, str]
+    sent_at: float  # epoch seconds; SQS deletes it fourteen days later
 
     @property
     def events(self) -> int:
@@ -68,6 +69,7 @@ class DeadLetters:
                 VisibilityTimeout=_HIDDEN_SECONDS,
                 WaitTimeSeconds=1,
                 MessageAttributeNames=["All"],
+                MessageSystemAttributeNames=["SentTimestamp"],
             ).get("Messages", [])
             if not received:
                 return list(self._hidden.values())
@@ -78,6 +80,7 @@ class DeadLetters:
                     message["ReceiptHandle"],
                     message["Body"],
                     {name: value["StringValue"] for name, value in attributes.items()},
+                    int(message["Attributes"]["SentTimestamp"]) / 1000,
                 )
 
     def release(self) -> None:
@@ -118,6 +121,8 @@ def list_letters(letters: list[DeadLetter], say: Callable[[str], None]) -> None:
     say("events  reason, code, datastream")
     for group, events in groups.most_common():
         say(f"{events:6}  {', '.join(group)}")
+    days = (time.time() - min(letter.sent_at for letter in letters)) / 86_400
+    say(f"\nThe oldest is {days:.1f} days old. SQS deletes a dead letter after 14.")
     say("\nmessage id, events, request id, sent as, accepted, attempts, what Adobe said")
     for letter in letters:
         names = ("requestId", "sentAs", "firstAcceptedAt", "attempts", "detail")

@@ -8,7 +8,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from relay import wiring
-from relay.redeliver import Received, Redeliverer
+from relay.delivery.redeliver import Received, Redeliverer
 
 logger = Logger()
 metrics = Metrics()

@@ -23,6 +23,7 @@ COMMANDS = {
     "sam deploy --guided": "tests/stack/test_commands.py::test_the_readmes_two_commands_deploy",
     "curl": "tests/stack/test_collect.py::test_the_readmes_curl_command_works",
     "curl …/ee/or2": "tests/stack/test_unchanged.py::test_the_readmes_curl_command_with_everything_works",
+    "curl …Prefer": "tests/stack/test_collect.py::test_the_readmes_curl_command_that_does_not_wait_works",
     "curl …/ingest": "tests/stack/test_ingest_api.py::test_the_readmes_curl_commands_work",
     "aws stepfunctions": "tests/stack/test_operations.py::test_the_readmes_command_starts_an_execution",
     "python -m tools.dead_letters --help": "tests/stack/test_nothing_is_lost.py::test_a_dead_letter_is_replayed",
@@ -46,7 +47,7 @@ def test_every_command_of_the_readme_is_run_by_a_test_or_by_ci():
 def short(command: str) -> str:
     """The name under which COMMANDS has it."""
     if command.startswith("curl"):
-        return next((f"curl …{path}" for path in ("/ingest", "/ee/or2") if path in command), "curl")
+        return next((f"curl …{path}" for path in ("/ingest", "/ee/or2", "Prefer") if path in command), "curl")
     names = ("aws stepfunctions", "openapi-python-client generate", "sam remote invoke")
     return next((name for name in names if command.startswith(name)), command)
 

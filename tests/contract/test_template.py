@@ -166,17 +166,34 @@ def test_the_redeliver_function_may_feed_its_own_queue():
     assert TEMPLATE["Resources"]["RedeliverFunction"]["Properties"]["RecursiveLoop"] == "Allow"
 
 
-def test_the_spool_hides_a_message_for_six_times_the_functions_timeout():
-    """So that SQS does not hand it out again while it is being tried, as AWS advises."""
+def test_the_spool_hides_a_message_for_six_times_the_functions_timeout_and_the_longest_window():
+    """So that SQS does not hand it out again while it is collected or tried, as AWS advises."""
     spool = TEMPLATE["Resources"]["Spool"]["Properties"]
     function = FUNCTIONS["RedeliverFunction"]["Properties"]
+    window = function["Events"]["Spooled"]["Properties"]["MaximumBatchingWindowInSeconds"]
 
-    assert spool["VisibilityTimeout"] >= 6 * function["Timeout"]
+    assert window == {"Ref": "RedeliverWindow"}
+    assert spool["VisibilityTimeout"] >= 6 * function["Timeout"] + PARAMETERS["RedeliverWindow"]["MaxValue"]
     assert spool["RedrivePolicy"]["maxReceiveCount"] == 1000
-    assert function["Events"]["Spooled"]["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert function["Events"]["Spooled"]["Properties"]["ScalingConfig"] == {
-        "MaximumConcurrency": {"Ref": "RedeliverConcurrency"}
-    }
+
+
+def test_the_operator_says_how_much_is_redelivered_at_once():
+    """Messages of a round, functions, and what they may use of Adobe's quota together."""
+    function = FUNCTIONS["RedeliverFunction"]["Properties"]
+    spooled = function["Events"]["Spooled"]["Properties"]
+    variables = function["Environment"]["Variables"]
+
+    assert spooled["BatchSize"] == {"Ref": "RedeliverBatchSize"}
+    assert spooled["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert spooled["ScalingConfig"] == {"MaximumConcurrency": {"Ref": "RedeliverConcurrency"}}
+    assert variables["REDELIVER_CONCURRENCY"] == {"Ref": "RedeliverConcurrency"}
+    assert variables["REDELIVER_UNITS_PER_SECOND"] == {"Ref": "RedeliverUnitsPerSecond"}
+
+
+@pytest.mark.parametrize(("name", "least", "most"), [("RedeliverBatchSize", 1, 10_000), ("RedeliverWindow", 1, 300)])
+def test_lambda_takes_whatever_round_the_operator_chooses(name: str, least: int, most: int):
+    """More than ten messages a round need a window of a second at least."""
+    assert least <= PARAMETERS[name]["MinValue"] <= PARAMETERS[name]["Default"] <= PARAMETERS[name]["MaxValue"] <= most
 
 
 ALARMS = {name: item["Properties"] for name, item in TEMPLATE["Resources"].items() if "Alarm" in item["Type"]}
@@ -195,12 +212,13 @@ def test_every_alarm_tells_somebody_what_happened(name: str):
 
 
 def test_what_must_not_go_unnoticed_has_an_alarm():
-    """Dead letters, events that are old or not tried, set-up, failing functions and ingestions, an idle schedule."""
+    """Dead letters and their age, old or untried events, set-up, failing functions and ingestions, an idle schedule."""
     watched = {(alarm["MetricName"], alarm["Threshold"]) for alarm in ALARMS.values()}
 
     assert watched == {
         ("ApproximateNumberOfMessagesVisible", 0),
         ("ApproximateAgeOfOldestMessage", 3600),
+        ("ApproximateAgeOfOldestMessage", 864_000),
         ("SpoolAge", 3600),
         ("SpoolAge", 864_000),
         ("SetupErrors", 0),

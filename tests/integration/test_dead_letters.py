@@ -10,10 +10,9 @@ import pytest
 
 from relay.adapters.queues import Queue
 from relay.core.deadline import Deadline
-from relay.core.envelope import Envelope
 from relay.core.events import Event
-from relay.core.message import Message, Outgoing, write_message
-from tests.support import NOW, batch, event, ids, spooled_events
+from relay.core.message import Outgoing, write_message
+from tests.support import batch, event, ids, message_of, spooled_events
 from tools.dead_letters import main
 
 
@@ -48,7 +47,7 @@ def desk(aws: None) -> Desk:
 def message(name: str) -> str:
     """One of today's version."""
     events = (Event(0, json.dumps(event(name)).encode()),)
-    return write_message(Message(Envelope("d"), "r", "s", NOW, events, 1, 0))
+    return write_message(message_of(*events))
 
 
 def receive(url: str) -> list[dict[str, Any]]:
@@ -76,6 +75,13 @@ def test_list_groups_by_reason_code_and_datastream(desk: Desk):
     assert "request refused, EXEG-0003-400, d1" in screen
     assert "bad id" in screen
     assert event_ids(receive(desk.url)) == {"a", "b", "c"}
+
+
+def test_list_says_how_old_the_oldest_dead_letter_is(desk: Desk):
+    """SQS deletes it after fourteen days, and its alarm does not count what was received often."""
+    desk.run("list")
+
+    assert "The oldest is 0.0 days old. SQS deletes a dead letter after 14." in "\n".join(desk.screen)
 
 
 def test_show_prints_one_message_whole(desk: Desk):

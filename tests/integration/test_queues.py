@@ -69,23 +69,28 @@ def test_a_delayed_message_cannot_be_received_at_once(url: str):
     assert receive(url) == []
 
 
-def test_a_message_that_was_hidden_comes_again_when_it_is_told_to(url: str):
-    """Up to more than a batch of them, in one or two calls."""
+@pytest.mark.parametrize("count", [1, 10, 25])
+def test_deleted_messages_do_not_come_again(url: str, count: int):
+    """However many there are; the others stay."""
     queue = Queue(url)
-    queue.put(outgoing(map(str, range(15))), soon())
-    received = receive(url)
+    queue.put(outgoing(map(str, range(count + 1))), soon())
+    sqs = boto3.client("sqs")
+    received: Messages = []
+    while found := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=600).get("Messages"):
+        received += found
 
-    queue.hide({message["ReceiptHandle"]: 0 for message in received}, soon())
+    assert queue.delete([message["ReceiptHandle"] for message in received[1:]], soon())
 
-    assert bodies(receive(url)) == {str(number) for number in range(15)}
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=received[0]["ReceiptHandle"], VisibilityTimeout=0)
+    assert bodies(receive(url)) == {received[0]["Body"]}
 
 
-def test_a_queue_that_is_not_there_stores_nothing(url: str):
+def test_a_queue_that_is_not_there_stores_and_deletes_nothing(url: str):
     """The places of all messages: none of them may be told safe."""
     boto3.client("sqs").delete_queue(QueueUrl=url)
 
     assert Queue(url).put(outgoing(["a", "b"]), soon()) == {0, 1}
-    Queue(url).hide({"receipt": 5}, soon())
+    assert not Queue(url).delete(["receipt"], soon())
 
 
 class PartialSqs:
@@ -181,9 +186,10 @@ class SlowSqs:
         self.calls.append({entry["Id"] for entry in Entries})
         return {"Failed": [{"Id": entry["Id"]} for entry in Entries if entry["Id"] in self.failing]}
 
-    def change_message_visibility_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> None:  # noqa: N803
+    def delete_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
         self.clock.seconds += self.takes
         self.calls.append({entry["ReceiptHandle"] for entry in Entries})
+        return {}
 
 
 @pytest.mark.parametrize(("left", "stored"), [(Queue.seconds, True), (Queue.seconds - 0.01, False)])
@@ -215,15 +221,52 @@ def test_what_sqs_refused_is_tried_again_only_while_there_is_time():
     assert (unsafe, sqs.calls) == ({1}, [{"0", "1"}, {"1"}])
 
 
-@pytest.mark.parametrize(("left", "hidden"), [(4.5, 20), (2.5, 10), (2.4, 0)])
-def test_messages_are_hidden_while_there_is_time(left: float, hidden: int):
-    """The others come again when the queue's own time is over."""
+@pytest.mark.parametrize(("left", "deleted"), [(4.5, 20), (4.4, 10), (2.5, 10), (2.4, 0)])
+def test_messages_are_deleted_while_there_is_time(left: float, deleted: int):
+    """Whoever asked for it hears whether some are left."""
     sqs = SlowSqs(takes=2)
     receipts = [f"receipt-{number:02}" for number in range(20)]
 
-    queue_of(sqs).hide(dict.fromkeys(receipts, 60), Deadline(NOW + left, sqs.clock))
+    is_all = queue_of(sqs).delete(receipts, Deadline(NOW + left, sqs.clock))
 
-    assert set().union(*sqs.calls) == set(receipts[:hidden])
+    assert set().union(*sqs.calls) == set(receipts[:deleted])
+    assert is_all == (deleted == 20)
+
+
+def test_nothing_to_delete_is_no_call():
+    """And no failure, even without any time."""
+    sqs = SlowSqs(takes=2)
+
+    assert queue_of(sqs).delete([], Deadline(NOW, sqs.clock))
+    assert sqs.calls == []
+
+
+@dataclass
+class FailingDeletes:
+    """SQS that deletes none of a batch, or does not answer."""
+
+    error: Exception | None = None
+
+    def delete_message_batch(self, QueueUrl: str, Entries: list[dict[str, Any]]) -> dict[str, Any]:  # noqa: N803
+        if self.error:
+            raise self.error
+        return {"Failed": [{"Id": entry["Id"], "Code": "ReceiptHandleIsInvalid"} for entry in Entries]}
+
+
+def test_deletions_that_fail_are_told_and_logged(caplog: pytest.LogCaptureFixture):
+    """Without what SQS has said: it can quote a message."""
+    error = ClientError({"Error": {"Code": "ServiceUnavailable", "Message": "ada@example.com"}}, "DeleteMessageBatch")
+
+    assert not queue_of(FailingDeletes(error)).delete(["a"], soon())
+    assert [(record.levelname, record.__dict__["awsError"]) for record in caplog.records] == [
+        ("WARNING", "ServiceUnavailable")
+    ]
+    assert "ada@example.com" not in caplog.text
+
+
+def test_messages_that_sqs_did_not_delete_are_told():
+    """It refuses each by itself, in an answer like any other."""
+    assert not queue_of(FailingDeletes()).delete(["a", "b"], soon())
 
 
 def test_an_sqs_that_hangs_costs_a_call_no_more_than_it_may(url: str):

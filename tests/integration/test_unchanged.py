@@ -31,8 +31,8 @@ from relay.authorize import Authorizer
 from relay.collect import Collect
 from relay.core.deadline import Deadline
 from relay.core.envelope import VISITOR_HEADERS
+from relay.delivery.redeliver import Redeliverer
 from relay.forward import Forwarder
-from relay.redeliver import Redeliverer
 from tests.support import CREDENTIALS, FakeCredentials, FakeQueue, SandboxClient, context, post, sqs_record
 
 EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "60"))

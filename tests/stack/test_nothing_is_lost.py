@@ -1,18 +1,23 @@
 """Nothing is lost: the deployed stack under load, in an outage, and with its processes killed."""
 
+import json
+import math
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
 from local.process import wait_until
 from local.queues import messages
 from local.stack import Stack, client
+from relay.core.events import Event
+from relay.core.message import write_message
 from tests.stack.conftest import Relay, dead_letters, kill
-from tests.support import SandboxClient, batch, ids
+from tests.support import SandboxClient, batch, event, ids, message_of
 
 EVENTS, BATCH = 20_000, 100
 
@@ -49,6 +54,41 @@ def test_twenty_thousand_events_and_an_outage(
             f"\n{EVENTS} events in {drained - started:.0f} s; {waiting} of them waited for the end of the outage and "
             f"were delivered at {rate:.0f} a second, beside {sent - recovered:.0f} s of new traffic\n"
         )
+
+
+SINGLE = 4_000
+OVER_HTTPS = 500  # of them; more would take minutes here
+
+
+def test_thousands_of_single_events_and_an_outage(relay: Relay, sandbox: SandboxClient, stack: Stack):
+    """Each in a message of its own, some over HTTPS, the others as the collect function writes them.
+
+    Adobe gets each once, in hardly more requests than their bytes need.
+    """
+    names = [str(number) for number in range(SINGLE)]
+    sandbox.fault(on="collect", status=503)
+
+    with ThreadPoolExecutor(16) as pool:
+        answers = set(pool.map(lambda name: relay.post(batch(name)).status_code, names[:OVER_HTTPS]))
+        spooled = [names[start : start + 10] for start in range(OVER_HTTPS, SINGLE, 10)]
+        sqs = client("sqs", stack.aws_endpoint_url)
+        list(pool.map(lambda some: spool(sqs, stack.spool_url, some), spooled))
+    sandbox.end_faults()
+    wait_until(lambda: sandbox.count() >= SINGLE, "events are missing", 150)
+
+    assert answers == {202}
+    assert sorted(event["xdm"]["_id"] for event in sandbox.events()) == sorted(names)
+    sizes = [request["bytes"] for request in sandbox.collected()]
+    assert len(sizes) <= 1.5 * math.ceil(sum(sizes) / 64_000)
+
+
+def spool(sqs: Any, url: str, names: list[str]) -> None:
+    """A message for each event, as the collect function writes it."""
+    entries = [
+        {"Id": str(place), "MessageBody": write_message(message_of(Event(0, json.dumps(event(name)).encode())))}
+        for place, name in enumerate(names)
+    ]
+    sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
 
 @pytest.mark.usefixtures("new_collect")

@@ -19,6 +19,7 @@ from relay.forward import Forwarder
 from tests.support import (
     DATASTREAM,
     SEED,
+    Clock,
     FakeAuthorizer,
     FakeEdge,
     FakeQueue,
@@ -180,9 +181,12 @@ def test_what_belongs_to_the_request_is_spooled_with_its_events():
 
     first, second = map(read_message, spool.texts)
     assert first.envelope == second.envelope == Envelope("d", "or2", b'"meta":{"a":1.5}')
-    assert [[item.index for item in found.events] for found in (first, second)] == [[1], [2]]
-    assert {first.request_id, second.request_id} == {"mine"}
-    assert {first.sent_as, second.sent_as} == {part_id("mine", [1]), part_id("mine", [2])}
+    parcels = [*first.parcels, *second.parcels]
+    assert [[item.index for item in parcel.events] for parcel in parcels] == [[1], [2]]
+    assert [(parcel.request_id, parcel.sent_as) for parcel in parcels] == [
+        ("mine", part_id("mine", [1])),
+        ("mine", part_id("mine", [2])),
+    ]
 
 
 def test_an_unknown_location_hint_is_the_clients_fault():
@@ -292,16 +296,16 @@ def test_time_is_kept_back_for_the_spool_and_the_answer():
 
 def test_what_adobe_asked_to_wait_for_waits_on_the_spool():
     """Retry-After holds there, too, and for what was spooled without asking because of it."""
-    spool, collect = FakeQueue(), edge(Answer(429, {"retry-after": "600"}, b""))
-    acceptor = Acceptor(Forwarder(collect, FakeAuthorizer(), time.time), spool, time.time)
-    served = Collect(acceptor, NoIdempotency, frozenset(), time.time)
+    spool, collect, clock = FakeQueue(), edge(Answer(429, {"retry-after": "600"}, b"")), Clock()
+    acceptor = Acceptor(Forwarder(collect, FakeAuthorizer(), clock), spool, clock)
+    served = Collect(acceptor, NoIdempotency, frozenset(), clock)
 
     for name in "ab":
         handler(post(batch(name)), context(), served)
+        clock.seconds += 17
 
     assert len(collect.sent) == 1
-    assert spool.delays[0] == 600
-    assert 590 <= spool.delays[1] <= 600
+    assert spool.delays == [600, 583]
 
 
 class OneOfEach(FakeEdge):
@@ -465,8 +469,10 @@ def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
     answer(post("rubbish"), edge(202))
 
     first, second, third = (json.loads(line) for line in capsys.readouterr().out.splitlines() if "_aws" in line)
-    assert metrics_of(first) == {"EventsAccepted": [1.0], "EventsDelivered": [1.0], "EventsRejected": [2.0]}
-    assert metrics_of(second) == {"EventsAccepted": [2.0], "EventsSpooled": [2.0], "PossibleDuplicates": [2.0]}
+    asked = {"EdgeRequestUnits": [2.0]}
+    assert metrics_of(first) == {"EventsAccepted": [1.0], "EventsDelivered": [1.0], "EventsRejected": [2.0], **asked}
+    spooled = {"EventsSpooled": [2.0], "PossibleDuplicates": [2.0], "EdgeRequestUnits": [1.0]}
+    assert metrics_of(second) == {"EventsAccepted": [2.0], **spooled}
     assert metrics_of(third) == {"RequestsRefused": [1.0]}
 
 
@@ -485,7 +491,7 @@ def test_attempts_count_tries_of_edge(status: int, seconds: float, attempts: int
 
     answer(post(SEED), edge(status), spool, seconds=seconds)
 
-    assert [read_message(text).attempts for text in spool.texts] == [attempts]
+    assert [parcel.attempts for text in spool.texts for parcel in read_message(text).parcels] == [attempts]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("ada@example.com"), RecursionError(), ValueError()])
@@ -505,7 +511,7 @@ def test_a_message_that_cannot_be_written_is_unsafe_alone(monkeypatch: pytest.Mo
     """The others are stored."""
 
     def write(message: Message) -> str:
-        if message.events[0].index == 1:
+        if message.parcels[0].events[0].index == 1:
             raise RecursionError
         return write_message(message)
 

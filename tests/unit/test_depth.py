@@ -10,14 +10,14 @@ import pytest
 
 from relay.batch import Batch, read_batch
 from relay.body import read_content
-from relay.core.envelope import FRAME_BYTES, Envelope
+from relay.core.envelope import FRAME_BYTES
 from relay.core.events import MAX_DEPTH, Event, EventReader, Rejection, encode
 from relay.core.json_text import TOO_DEEP
 from relay.core.message import Message, UnreadableMessage, read_message, write_message
 from relay.core.problem import Problem
 from relay.errors import InvalidRequest
 from relay.http_request import read_http_request
-from tests.support import NOW, event, post
+from tests.support import NOW, event, message_of, post
 
 GOOD = encode(event("good"))
 IDENTITIES = '"identityMap": {"CRMID": [{"id": "1", "primary": true}]}'
@@ -254,14 +254,12 @@ def test_a_megabyte_that_never_closes_is_refused_in_linear_time(text: str):
 
 
 def in_a_message(body: str) -> Message:
-    return Message(
-        envelope=Envelope("d"),
-        request_id="r",
-        sent_as="00000000-0000-4000-8000-000000000000",
-        accepted_at=NOW,
-        events=(Event(0, body.encode()),),
-        attempts=1,
-    )
+    return message_of(Event(0, body.encode()))
+
+
+def events_of(message: Message) -> tuple[Event, ...]:
+    (parcel,) = message.parcels
+    return parcel.events
 
 
 @pytest.mark.parametrize("text", ["é 漢 😀", "\ufffe", "\uffff"], ids=ascii)
@@ -269,7 +267,7 @@ def test_the_spool_keeps_an_event_of_just_the_limit(text: str):
     """To the byte, also where its characters are not for SQS."""
     (taken,) = read(nested(MAX_DEPTH, "mixed", "xdm").replace('"xdm"', f'"text": "{text}", "xdm"')).events
 
-    assert read_message(write_message(in_a_message(taken.body.decode()))).events == (taken,)
+    assert events_of(read_message(write_message(in_a_message(taken.body.decode())))) == (taken,)
 
 
 @pytest.mark.parametrize("text", ["a", "\ufffe"], ids=ascii)
@@ -282,7 +280,7 @@ def test_a_deeper_event_of_an_earlier_version_is_read_or_called_unreadable(depth
     except UnreadableMessage:
         assert depth > 800
     else:
-        assert message.events == (Event(0, body.encode()),)
+        assert events_of(message) == (Event(0, body.encode()),)
 
 
 @pytest.mark.parametrize("depth", [500, 800, 5_000, 100_000])
@@ -294,7 +292,7 @@ def test_a_deeper_event_of_version_1_is_read_or_called_unreadable(depth: int):
     except UnreadableMessage:
         assert depth > 800
     else:
-        assert json.loads(message.events[0].body)["xdm"]["_id"] == "deep"
+        assert json.loads(events_of(message)[0].body)["xdm"]["_id"] == "deep"
 
 
 @pytest.mark.parametrize("value", ["1e300", "NaN", "1e400", "-1", "2e11"])

@@ -1,10 +1,11 @@
 """Forwarding events to Edge, and settling what becomes of each."""
 
 import io
+import itertools
 import json
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,34 +15,68 @@ from relay.batch import Batch
 from relay.core.authorization import Authorization
 from relay.core.breaker import FAILURES_TO_OPEN, OPEN_SECONDS
 from relay.core.deadline import Deadline
-from relay.core.envelope import Envelope
+from relay.core.envelope import FRAME_BYTES, Envelope
 from relay.core.events import Event
+from relay.core.load import Load, plan_loads
 from relay.core.message import Message
-from relay.core.request_id import part_id
+from relay.core.pace import Pace
+from relay.core.request_id import is_uuid, part_id
 from relay.core.settlement import Settlement
 from relay.core.verdict import Answer, Verdict
-from relay.errors import AdobeError, NoAnswer, SetupError, Unreachable
+from relay.errors import AdobeError, NoAnswer, OutOfTime, SetupError, Unreachable
 from relay.forward import Forwarder
-from tests.support import DATASTREAM, EDGE_SECONDS, NOW, Clock, FakeAuthorizer, FakeEdge, edge, pass_time, problem
+from tests.support import (
+    DATASTREAM,
+    EDGE_SECONDS,
+    NOW,
+    Clock,
+    FakeAuthorizer,
+    FakeEdge,
+    edge,
+    message_of,
+    pass_time,
+    problem,
+)
 
 EXPIRED = Answer(401, {}, problem("0503-401"))
 ENOUGH = Deadline(NOW + 28, lambda: NOW)
 
 
-def shipment(*names: str, size: int = 20) -> Message:
-    """Events with these ids, each of about so many bytes."""
+def waiting(*names: str, size: int = 20) -> Batch:
+    """Events with these ids, each of about so many bytes, of a client that waits for its answer."""
     bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
     events = tuple(Event(index, body) for index, body in enumerate(bodies))
-    return Message(Envelope(DATASTREAM), "r", "r", NOW, events, 0)
+    return Batch(Envelope(DATASTREAM), "r", False, events, ())
 
 
-def waiting(*names: str, size: int = 20) -> Batch:
-    """The same of a client that waits for its answer."""
-    return Batch(Envelope(DATASTREAM), "r", False, shipment(*names, size=size).events, ())
+def shipment(*names: str, size: int = 20, datastream: str = DATASTREAM) -> Load:
+    """The same from the spool, of a client that has had its answer."""
+    (load,) = plan_loads([(0, message_of(*waiting(*names, size=size).events, envelope=Envelope(datastream)), False)])
+    return load
+
+
+def shared(*names: str, size: int = 20) -> Load:
+    """The same of as many clients; their request ids are the names."""
+    messages: list[tuple[int, Message, bool]] = []
+    for number, name in enumerate(names):
+        message = message_of(*waiting(name, size=size).events)
+        parcel = message.parcels[0]._replace(request_id=name, sent_as=name)
+        messages.append((number, message._replace(parcels=(parcel,)), False))
+    (load,) = plan_loads(messages)
+    return load
 
 
 def forwarder(fake: Any, authorizer: FakeAuthorizer | None = None, clock: Clock | None = None) -> Forwarder:
     return Forwarder(fake, authorizer or FakeAuthorizer(), clock or Clock())
+
+
+def paced(fake: Any, clock: Clock, units_per_second: float) -> Forwarder:
+    """Whose waiting moves the clock."""
+
+    def sleep(seconds: float) -> None:
+        clock.seconds += seconds
+
+    return Forwarder(fake, FakeAuthorizer(), clock, Pace(units_per_second), sleep)
 
 
 def names(events: Any) -> set[str]:
@@ -88,7 +123,7 @@ def test_a_large_shipment_goes_in_several_requests_with_traceable_ids():
     """As few as hold it; each has a UUID made of the client's id and of the events in it."""
     fake = edge(202)
 
-    settlement = forwarder(fake).settle(shipment(*map(str, range(10)), size=20_000), ENOUGH)
+    settlement = forwarder(fake).settle(waiting(*map(str, range(10)), size=20_000), ENOUGH)
 
     parts = [range(3), range(3, 6), range(6, 9), range(9, 10)]
     assert names(settlement.delivered) == set(map(str, range(10)))
@@ -312,7 +347,7 @@ def test_a_lack_of_time_does_not_open_the_breaker():
 def test_a_complaint_names_the_event_by_the_clients_index(said: dict[str, Any], told: dict[str, Any]):
     nested = {"type": "t", "status": 503}
     fake = FakeEdge([Answer(207, {}, json.dumps({"errors": [nested | said]}).encode())])
-    whole = shipment("a", "b")
+    whole = waiting("a", "b")
 
     part = whole._replace(events=whole.events[1:])
     settlement = forwarder(fake).settle(part, ENOUGH)
@@ -335,7 +370,7 @@ def test_trouble_behind_one_datastream_spares_that_one_only():
         under_test.settle(shipment("a"), ENOUGH)
 
     spared = under_test.settle(shipment("a"), ENOUGH)
-    served = under_test.settle(shipment("b")._replace(envelope=Envelope("another")), ENOUGH)
+    served = under_test.settle(shipment("b", datastream="another"), ENOUGH)
 
     assert [deferred.judgement.was_tried for deferred in spared.deferred] == [False]
     assert names(served.delivered) == {"b"}
@@ -401,6 +436,15 @@ class BrokenEdge(PickyEdge):
         return super().collect(*arguments)
 
 
+@dataclass
+class UnreadingEdge(PickyEdge):
+    """Refuses a request as one that it cannot read when it has a bad event."""
+
+    def collect(self, *arguments: Any) -> Answer:
+        answer = super().collect(*arguments)
+        return answer if answer.status < 400 else Answer(400, {}, problem("0101-400"))
+
+
 def test_a_failure_of_ours_in_one_part_keeps_what_became_of_the_others(logged: io.StringIO):
     """It may have been sent, so it counts as ambiguous; the log has type and place, and no word of the error."""
     fake = BrokenEdge({"7"})
@@ -416,17 +460,20 @@ def test_a_failure_of_ours_in_one_part_keeps_what_became_of_the_others(logged: i
     assert "ada" not in logged.getvalue()
 
 
-def test_whatever_fails_in_one_part_keeps_what_became_of_the_others(monkeypatch: pytest.MonkeyPatch):
-    """Also what is neither the request nor its answer."""
+class OddBatch(Batch):
+    """One that fails to name the request with event #7."""
 
-    def id_at_edge(whole: Any, events: Any) -> str:
+    def sent_as(self, events: Sequence[Event]) -> str:
         if events[0].index == 7:
             raise KeyError
-        return "id"
+        return super().sent_as(events)
 
-    monkeypatch.setattr("relay.forward.id_at_edge", id_at_edge)
 
-    settlement = forwarder(edge(202)).settle(waiting(*map(str, range(16)), size=40_000), ENOUGH)
+def test_whatever_fails_in_one_part_keeps_what_became_of_the_others():
+    """Also what is neither the request nor its answer."""
+    odd = OddBatch(*waiting(*map(str, range(16)), size=40_000))
+
+    settlement = forwarder(edge(202)).settle(odd, ENOUGH)
 
     assert names(settlement.delivered) == set(map(str, range(16))) - {"7"}
     assert [names(deferred.events) for deferred in settlement.deferred] == [{"7"}]
@@ -509,3 +556,152 @@ def test_a_slow_edge_gets_no_event_of_a_large_request_twice(latency: float):
     assert settlement.in_doubt == 0
     assert len(settlement.delivered) >= min(70, 1 + (20.5 - EDGE_SECONDS) // latency)  # of one of the threads
     assert clock() <= NOW + 20.5
+
+
+@dataclass
+class TimedEdge(PickyEdge):
+    """Notes when each request came, and how many units of the quota it uses."""
+
+    clock: Clock = field(default_factory=Clock)
+    came: list[tuple[float, int]] = field(default_factory=list)
+
+    def collect(self, *arguments: Any) -> Answer:
+        self.came.append((round(self.clock() - NOW, 3), math.ceil(len(arguments[2]) / 8_192)))
+        return super().collect(*arguments)
+
+
+def test_a_paced_request_waits_until_those_before_it_have_had_their_time():
+    """60 KB are eight units: at ten a second, 0.8 seconds."""
+    fake = TimedEdge(set())
+    under_test = paced(fake, fake.clock, 10)
+
+    for name in "abc":
+        under_test.settle(shipment(name, size=60_000), Deadline.after(28, fake.clock))
+
+    assert fake.came == [(0.0, 8), (0.8, 8), (1.6, 8)]
+
+
+def test_over_a_run_no_more_units_are_used_than_the_pace_grants():
+    """A search keeps to it, too: its requests count like others."""
+    fake = TimedEdge({"17", "3"})
+    under_test = paced(fake, fake.clock, 20)
+
+    under_test.settle(shipment(*map(str, range(80)), size=700), Deadline.after(28, fake.clock))
+    under_test.settle(shipment(*map(str, range(80, 90)), size=5_000), Deadline.after(28, fake.clock))
+
+    used = list(itertools.accumulate(units for _, units in fake.came))
+    assert len(fake.came) > 10
+    assert all(before <= 20 * at + 0.1 for before, (at, _) in zip(used, fake.came[1:], strict=False))
+
+
+def test_a_request_that_would_have_to_wait_too_long_is_not_sent():
+    """It is left for the next round, untried, and takes nothing of the quota."""
+    fake = TimedEdge(set())
+    under_test = paced(fake, fake.clock, 1)
+    under_test.settle(shipment("a", size=60_000), Deadline.after(28, fake.clock))
+
+    untried = under_test.settle(shipment("b"), Deadline.after(EDGE_SECONDS + 7.9, fake.clock))
+    under_test.settle(shipment("c"), Deadline.after(EDGE_SECONDS + 8, fake.clock))
+
+    assert [judgement.was_tried for judgement in untried.judgements] == [False]
+    assert [names(deferred.events) for deferred in untried.deferred] == [{"b"}]
+    assert (fake.taken, fake.came) == (["a", "c"], [(0.0, 8), (8.0, 1)])
+
+
+@pytest.mark.parametrize(("size", "units"), [(1_000, 1), (8_192, 1), (8_193, 2), (60_000, 8)])
+def test_a_request_uses_as_many_units_as_it_has_started_8_kb(size: int, units: int):
+    """Adobe counts 8,192 bytes as one; those of the frame and of the commas are among them."""
+    events = Event(0, b"x" * 500), Event(1, b"x" * (size - FRAME_BYTES - 500 - 1))  # 1: the comma
+    whole = waiting()._replace(events=events)
+    fake = edge(202)
+
+    settlement = forwarder(fake).settle(whole, ENOUGH)
+
+    assert [len(sent["body"]) for sent in fake.sent] == [size]
+    assert [judgement.units for judgement in settlement.judgements] == [units]
+
+
+@pytest.mark.parametrize(
+    ("answers", "units"),
+    [
+        pytest.param([202], 1, id="taken"),
+        pytest.param([503], 1, id="not taken"),
+        pytest.param([EXPIRED, 202], 2, id="sent again with a new token"),
+        pytest.param([NoAnswer("x")], 1, id="sent without an answer"),
+        pytest.param([EXPIRED, NoAnswer("x")], 2, id="sent again without an answer"),
+        pytest.param([Unreachable("x")], 0, id="not sent"),
+        pytest.param([EXPIRED, Unreachable("x")], 1, id="not sent again"),
+        pytest.param([EXPIRED, OutOfTime()], 1, id="no time to send it again"),
+    ],
+)
+def test_units_are_counted_for_each_time_a_request_is_sent(answers: list[Answer | AdobeError | int], units: int):
+    """And not for what was not sent."""
+    settlement = forwarder(edge(*answers)).settle(shipment("a"), ENOUGH)
+
+    assert [judgement.units for judgement in settlement.judgements] == [units]
+
+
+@pytest.mark.parametrize("seconds", [EDGE_SECONDS - 0.1, 28], ids=["no time", "no token"])
+def test_what_was_not_sent_uses_no_units(seconds: float):
+    """Neither for lack of time nor for lack of a token."""
+    under_test = forwarder(edge(202), FakeAuthorizer(error=Unreachable("x")))
+
+    settlement = under_test.settle(shipment("a"), Deadline(NOW + seconds, lambda: NOW))
+
+    assert [judgement.units for judgement in settlement.judgements] == [0]
+
+
+def test_events_of_several_clients_go_under_one_id_and_each_alone_under_its_own():
+    """An event that is found in a search is sent as that of its own client."""
+    fake = PickyEdge({"b"})
+    load = shared("a", "b")
+
+    settlement = forwarder(fake).settle(load, ENOUGH)
+
+    assert [load.origin(event) for event in settlement.delivered] == [("a", 0)]
+    assert [load.items[rejection.index].origin for rejection in settlement.rejections] == [("b", 0)]
+    assert fake.requests == [load.sent_as(load.events), "a", "b"]
+    assert is_uuid(fake.requests[0])
+
+
+def test_of_several_clients_one_that_has_many_bad_events_costs_nobody_else_its_good_ones():
+    """Beyond 120 requests the rest waits for the next try, and is not refused."""
+    fake = PickyEdge(set(map(str, range(0, 780, 2))))
+
+    settlement = forwarder(fake).settle(shared(*map(str, range(780))), ENOUGH)
+
+    waiting_events = sum(len(deferred.events) for deferred in settlement.deferred)
+    assert len(fake.requests) <= 120
+    assert settlement.refusals == []
+    assert len(settlement.delivered) + len(settlement.rejections) + waiting_events == 780
+
+
+def test_an_event_that_makes_edge_refuse_its_whole_request_is_taken_out_when_it_is_redelivered():
+    """Edge calls the body unreadable for one event of another client."""
+    fake = UnreadingEdge({"7"})
+
+    settlement = forwarder(fake).settle(shared(*map(str, range(50))), ENOUGH)
+
+    assert names(settlement.delivered) == set(map(str, range(50))) - {"7"}
+    assert [names(refusal.events) for refusal in settlement.refusals] == [{"7"}]
+
+
+@pytest.mark.parametrize("answer", [202, 500], ids=["taken", "failed"])
+def test_what_is_redelivered_is_evidence(answer: int):
+    """What a client that waits gets is none: it is one of many functions."""
+    under_test = forwarder(edge(answer))
+    under_test.settle(waiting("a"), ENOUGH)
+    assert under_test.evidence.was_alone(DATASTREAM, ("another", 0), NOW)
+
+    under_test.settle(shipment("a"), ENOUGH)
+    assert not under_test.evidence.was_alone(DATASTREAM, ("another", 0), NOW)
+    assert under_test.evidence.was_alone(DATASTREAM, ("r", 0), NOW)
+
+
+def test_a_request_without_an_answer_is_no_evidence():
+    """Nobody knows whether Edge takes anything."""
+    under_test = forwarder(edge(NoAnswer("x")))
+
+    under_test.settle(shipment("a"), ENOUGH)
+
+    assert under_test.evidence.was_alone(DATASTREAM, ("another", 0), 0.0)

@@ -100,9 +100,12 @@ packed = bodies | bodies.map(gzip.compress) | bodies.map(lambda body: b"\x1f\x8b
 headers = st.dictionaries(
     st.sampled_from([
         "Content-Type", "content-type", "Content-Encoding", "x-request-id", "X-Api-Key", "Host",
-        "User-Agent", "X-Forwarded-For", "forwarded", "x-adobe-aep-validation-token",
+        "User-Agent", "X-Forwarded-For", "forwarded", "x-adobe-aep-validation-token", "Prefer",
     ]),
-    texts | st.sampled_from(["application/json", "text/plain; charset=x", "gzip", "br", "identity"]),
+    texts
+    | st.sampled_from([
+        "application/json", "text/plain; charset=x", "gzip", "br", "identity", "respond-async", 'a="',
+    ]),
     max_size=4,
 )  # fmt: skip
 queries = st.none() | st.dictionaries(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from relay.core.events import Event
 from relay.core.isolation import MOST_REQUESTS, NOT_ISOLATED, Isolation
@@ -30,13 +32,21 @@ class Search:
 
     edge: Callable[[set[int]], Judgement]
     events: int
-    halves_unclear: bool = True
+    is_answered: bool = True
+    is_shared: bool = False
+    takes_others: bool = False
     attempt: int = 0
     requests: list[set[int]] = field(default_factory=list)
 
     def run(self) -> Settlement:
         events = tuple(Event(index, b"{}") for index in range(self.events))
-        isolation = Isolation(events, halves_unclear=self.halves_unclear, attempt=self.attempt)
+        isolation = Isolation(
+            events,
+            is_answered=self.is_answered,
+            is_shared=self.is_shared,
+            takes_others=self.takes_others,
+            attempt=self.attempt,
+        )
         while sent := isolation.next():
             self.requests.append({event.index for event in sent})
             isolation.learn(self.edge(self.requests[-1]))
@@ -49,6 +59,11 @@ class Search:
         ]
         assert sorted(places) == list(range(self.events))  # every event in exactly one place
         return settlement
+
+
+def refused_for_the_body() -> Judgement:
+    """Edge cannot read the request, or cannot process it: one event of it may be why."""
+    return Judgement(Verdict.REQUEST_REFUSED, 400, "0101-400", edge_problem("0101-400", "no JSON"))
 
 
 def crashing(*bad: int) -> Callable[[set[int]], Judgement]:
@@ -72,20 +87,24 @@ def test_one_event_that_crashes_edge_is_found_and_its_neighbours_are_delivered(b
 
 
 def test_an_outage_costs_three_requests_more():
-    """Both halves, and one event by itself. Everything waits together."""
+    """Both halves, and one event by itself, which waits apart: it may be what Edge fails on."""
     search = Search(lambda _: UNCLEAR, 100)
     settlement = search.run()
 
-    assert deferred(settlement) == [set(range(100))]
+    assert deferred(settlement) == [{0}, set(range(1, 100))]
     assert search.requests == [set(range(100)), set(range(50)), set(range(50, 100)), {0}]
 
 
-@pytest.mark.parametrize(("events", "requests"), [(1, 1), (2, 3), (3, 4)])
-def test_a_small_request_costs_less_in_an_outage(events: int, requests: int):
+@pytest.mark.parametrize(
+    ("events", "requests", "waiting"),
+    [(1, 1, [{0}]), (2, 3, [{0}, {1}]), (3, 4, [{0, 1, 2}])],
+    ids=["one event", "two, each by itself", "three, of which one was not sent by itself"],
+)
+def test_a_small_request_costs_less_in_an_outage(events: int, requests: int, waiting: list[set[int]]):
     """There is less to divide."""
     search = Search(lambda _: UNCLEAR, events)
 
-    assert deferred(search.run()) == [set(range(events))]
+    assert deferred(search.run()) == waiting
     assert len(search.requests) == requests
 
 
@@ -121,21 +140,21 @@ def test_what_is_unclear_in_parts_is_in_one_place_each():
     """Also when Edge refuses the whole and says nothing about the halves."""
     answers = itertools.chain([refused()], itertools.repeat(UNCLEAR))
 
-    assert deferred(Search(lambda _: next(answers), 100).run()) == [set(range(100))]
+    assert deferred(Search(lambda _: next(answers), 100).run()) == [{0}, set(range(1, 100))]
 
 
 def test_a_client_that_waits_is_not_kept_waiting_for_a_search():
     """Redelivery does it."""
-    search = Search(crashing(1), 100, halves_unclear=False)
+    search = Search(crashing(1), 100, is_answered=False)
 
     assert deferred(search.run()) == [set(range(100))]
     assert len(search.requests) == 1
 
 
-@pytest.mark.parametrize("halves_unclear", [True, False], ids=["redelivered", "a client waits"])
-def test_a_request_full_of_bad_events_costs_at_most_120_requests(halves_unclear: bool):
+@pytest.mark.parametrize("is_answered", [True, False], ids=["redelivered", "a client waits"])
+def test_a_request_full_of_bad_events_costs_at_most_120_requests(is_answered: bool):
     """What is left then is refused as one group, with Edge's reason and ours."""
-    search = Search(lambda _: refused(), 780, halves_unclear)
+    search = Search(lambda _: refused(), 780, is_answered)
     settlement = search.run()
 
     assert len(search.requests) == MOST_REQUESTS - 1  # one of them may have to be repeated with a new token
@@ -146,9 +165,64 @@ def test_a_request_full_of_bad_events_costs_at_most_120_requests(halves_unclear:
     assert len(settlement.rejections) + len(rest.events) == 780
 
 
+def test_one_clients_bad_events_are_no_reason_to_give_up_anothers():
+    """Beyond the limit events of several clients wait for the next try."""
+    search = Search(lambda _: refused(), 780, is_shared=True)
+    settlement = search.run()
+
+    assert len(search.requests) == MOST_REQUESTS - 1
+    assert settlement.refusals == []
+    (rest,) = settlement.deferred
+    assert len(rest.events) + len(settlement.rejections) == 780
+    assert not rest.judgement.was_tried
+    assert rest.judgement.scope is None  # so it is no outage that would hold back other loads
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["one client's", "several clients'"])
+def test_an_event_for_which_edge_refuses_the_whole_request_is_found(is_shared: bool):
+    """Once the clients are answered: the neighbours are delivered."""
+    search = Search(lambda sent: refused_for_the_body() if 42 in sent else TAKEN, 100, is_shared=is_shared)
+    settlement = search.run()
+
+    (refusal,) = settlement.refusals
+    assert [event.index for event in refusal.events] == [42]
+    assert (refusal.problem.type[-13:], refusal.reason) == ("EXEG-0101-400", "request refused")
+    assert len(settlement.delivered) == 99
+    assert len(search.requests) <= 1 + 2 * math.ceil(math.log2(100))
+
+
+def test_a_client_that_waits_hears_at_once_that_its_request_is_refused():
+    """It knows what it has sent."""
+    search = Search(lambda _: refused_for_the_body(), 100, is_answered=False)
+    settlement = search.run()
+
+    assert [len(refusal.events) for refusal in settlement.refusals] == [100]
+    assert len(search.requests) == 1
+
+
+def test_a_request_that_is_refused_for_what_its_events_share_is_not_divided():
+    """Its datastream, for example. Each half would be refused as well."""
+    problem = edge_problem("0003-400", "no such datastream")
+    search = Search(lambda _: Judgement(Verdict.REQUEST_REFUSED, 400, "0003-400", problem), 100, is_shared=True)
+    settlement = search.run()
+
+    assert [len(refusal.events) for refusal in settlement.refusals] == [100]
+    assert len(search.requests) == 1
+
+
+def test_when_edge_takes_others_each_event_that_it_fails_on_goes_by_itself():
+    """Those that it has failed on before: nothing of the request has to be taken first."""
+    search = Search(lambda _: UNCLEAR, 8, takes_others=True)
+    settlement = search.run()
+
+    assert sorted(map(sorted, deferred(settlement))) == [[place] for place in range(8)]
+    assert [{place} in search.requests for place in range(8)] == [True] * 8
+    assert len(search.requests) == 15
+
+
 def test_when_edge_names_bad_events_one_by_one_a_client_hears_after_120_requests():
     """The others are rejected with them, and the client can send them again."""
-    search = Search(lambda _: refused("event #0 is bad"), 780, halves_unclear=False)
+    search = Search(lambda _: refused("event #0 is bad"), 780, is_answered=False)
     settlement = search.run()
 
     assert len(search.requests) == MOST_REQUESTS - 1
@@ -181,6 +255,16 @@ def test_an_event_that_was_not_sent_by_itself_is_no_suspect():
 
     alone = [sent for sent in search.requests if len(sent) == 1]
     assert [places for places in deferred(settlement) if len(places) == 1 and places not in alone] == []
+
+
+def test_an_event_that_is_left_over_when_an_outage_begins_is_no_suspect():
+    """It was not sent by itself, so nothing is said about it."""
+    answers = iter([UNCLEAR, refused(), UNCLEAR, DOWN])
+    search = Search(lambda _: next(answers), 3)
+    settlement = search.run()
+
+    assert search.requests == [{0, 1, 2}, {0}, {1, 2}, {1}]
+    assert [found.judgement.verdict for found in settlement.deferred] == [Verdict.TRANSIENT] * 2
 
 
 def test_an_outage_ends_the_search():
@@ -237,7 +321,9 @@ def test_bad_events_of_both_kinds_are_told_apart():
 
 def test_after_a_failure_to_learn_the_same_events_can_be_learnt_about():
     """No event is lost, or in two places."""
-    isolation = Isolation((Event(0, b"{}"), Event(1, b"{}")), halves_unclear=True, attempt=0)
+    isolation = Isolation(
+        (Event(0, b"{}"), Event(1, b"{}")), is_answered=True, is_shared=False, takes_others=False, attempt=0
+    )
     isolation.next()
     with pytest.raises(KeyError):
         isolation.learn(TAKEN._replace(notices=({"report": {}},)))
@@ -246,3 +332,50 @@ def test_after_a_failure_to_learn_the_same_events_can_be_learnt_about():
         isolation.learn(TAKEN)
 
     assert {event.index for event in isolation.settlement.delivered} == {0, 1}
+
+
+ANSWERS = st.sampled_from([
+    TAKEN,
+    UNCLEAR,
+    UNCLEAR._replace(has_failed=True, ambiguous=True),
+    DOWN,
+    LOST,
+    NO_TIME,
+    refused(),
+    refused("event #0 is bad"),
+    refused_for_the_body(),
+])  # fmt: skip
+
+
+@given(st.lists(ANSWERS, min_size=1, max_size=200), st.integers(1, 200), st.booleans(), st.booleans(), st.booleans())
+def test_whatever_edge_answers_every_event_is_in_one_place(
+    answers: list[Judgement], events: int, is_answered: bool, is_shared: bool, takes_others: bool
+):
+    """In at most 119 requests, none of them empty. What it took is not sent again."""
+    turns = itertools.cycle(answers)
+    taken: list[int] = []
+
+    def edge(sent: set[int]) -> Judgement:
+        answer = next(turns)
+        taken.extend(sent if answer is TAKEN else ())
+        return answer
+
+    search = Search(edge, events, is_answered, is_shared, takes_others, attempt=len(answers))
+    settlement = search.run()
+
+    assert len(search.requests) < MOST_REQUESTS
+    assert all(search.requests)
+    assert sorted(taken) == sorted(event.index for event in settlement.delivered)
+
+
+@given(st.lists(ANSWERS, min_size=1, max_size=50), st.integers(2, 50))
+def test_what_looks_like_sent_by_itself_was_sent_by_itself(answers: list[Judgement], events: int):
+    """Only of such an event Edge can be said to fail on it."""
+    turns = itertools.cycle(answers)
+    search = Search(lambda _: next(turns), events)
+
+    settlement = search.run()
+
+    unclear = [found for found in settlement.deferred if found.judgement.verdict is Verdict.UNCERTAIN]
+    alone = [{event.index for event in found.events} for found in unclear if len(found.events) == 1]
+    assert all(places in search.requests for places in alone)

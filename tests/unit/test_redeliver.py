@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +13,27 @@ from functions.redeliver.app import handler
 from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.events import Event
-from relay.core.message import Message, read_message
+from relay.core.load import Load
+from relay.core.message import Message, Parcel, read_message
 from relay.core.request_id import part_id
 from relay.core.verdict import Answer
-from relay.errors import NoAnswer, ReplaysUnknown
+from relay.delivery import redeliver
+from relay.delivery.redeliver import Redeliverer
+from relay.errors import NoAnswer, ReplaysUnknown, SetupError
 from relay.forward import Forwarder
-from relay.redeliver import Redeliverer
-from tests.support import DATASTREAM, NOW, PROJECT, Clock, FakeAuthorizer, FakeQueue, context, edge, measured, problem
+from tests.support import (
+    DATASTREAM,
+    NOW,
+    PROJECT,
+    Clock,
+    FakeAuthorizer,
+    FakeQueue,
+    context,
+    edge,
+    ids,
+    measured,
+    problem,
+)
 from tests.support import sqs_record as record
 
 RECORDED = (PROJECT / "tests/unit/recorded/version_1.json").read_text()
@@ -48,10 +63,17 @@ class World:
     dead_letters: FakeQueue = field(default_factory=FakeQueue)
     replays: FakeReplays = field(default_factory=FakeReplays)
     clock: Clock = field(default_factory=Clock)
+    parallel: int = 8
 
     def __post_init__(self) -> None:
         forwarder = Forwarder(self.edge, FakeAuthorizer(), self.clock)
-        self.redeliverer = Redeliverer(forwarder, self.spool, self.dead_letters, self.replays, lambda: 1.0, self.clock)
+        self.redeliverer = Redeliverer(
+            forwarder, self.spool, self.dead_letters, self.replays, lambda: 1.0, self.clock, self.parallel
+        )
+
+    def parcels(self) -> list[Parcel]:
+        """What is stored on the spool."""
+        return [parcel for text in self.spool.texts for parcel in read_message(text).parcels]
 
     def redeliver(self, *records: dict[str, Any]) -> set[str]:
         """Ids of the messages that stay as they are, and come again."""
@@ -59,11 +81,16 @@ class World:
         return {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
 
 
-def message(*names: str, attempts: int = 1, size: int = 0) -> Message:
-    """Events with these ids, each with so many bytes more."""
+def parcel(*names: str, attempts: int = 1, size: int = 0, age: float = 0) -> Parcel:
+    """Events of one client with these ids, each with so many bytes more, accepted so many seconds ago."""
     bodies = [json.dumps({"xdm": {"_id": name}, "data": "x" * size}).encode() for name in names]
     events = [Event(index, body) for index, body in enumerate(bodies)]
-    return Message(Envelope(DATASTREAM), "r", "sent-as", NOW, tuple(events), attempts)
+    return Parcel(f"r-{names[0]}", f"sent-as-{names[0]}", NOW - age, tuple(events), attempts)
+
+
+def message(*names: str, datastream: str = DATASTREAM, **history: Any) -> Message:
+    """A message with such a parcel."""
+    return Message(Envelope(datastream), (parcel(*names, **history),))
 
 
 def test_a_message_that_edge_takes_is_done():
@@ -76,58 +103,156 @@ def test_a_message_that_edge_takes_is_done():
 
 
 @pytest.mark.parametrize(
-    ("answer", "attempts", "seconds"),
+    ("answer", "age", "seconds"),
     [
-        pytest.param(503, 0, 5, id="first try"),
-        pytest.param(503, 3, 40, id="fourth try"),
-        pytest.param(503, 500, 900, id="after days"),
+        pytest.param(503, 0, 5, id="at once"),
+        pytest.param(503, 60, 30, id="after a minute"),
+        pytest.param(503, 86_400, 90, id="after a day"),
         pytest.param(Answer(429, {"retry-after": "600"}, b""), 0, 600, id="Retry-After"),
+        pytest.param(Answer(429, {"retry-after": "900"}, b""), 0, 900, id="the longest Retry-After"),
         pytest.param(403, 0, 60, id="set-up"),
-        pytest.param(500, 0, 5, id="nothing said"),
+        pytest.param(403, 86_400, 90, id="set-up after a day"),
+        pytest.param(500, 86_400, 90, id="nothing said"),
     ],
 )
-def test_a_message_that_meets_an_outage_is_stored_anew_for_later(answer: Any, attempts: int, seconds: int):
-    """With one try more, and backoff, as long as it takes; an outage dead-letters nothing."""
+def test_a_message_that_meets_an_outage_is_stored_anew_for_later(answer: Any, age: int, seconds: int):
+    """With one try more, for half as long as it has waited, 90 seconds at most; an outage dead-letters nothing."""
     world = World(edge(answer))
 
-    assert world.redeliver(record(message("a", attempts=attempts))) == set()
+    assert world.redeliver(record(message("a", attempts=3, age=age))) == set()
     assert world.spool.delays == [seconds]
-    assert read_message(world.spool.texts[0]).attempts == attempts + 1
+    assert [found.attempts for found in world.parcels()] == [4]
     assert world.dead_letters.texts == []
 
 
-def test_how_often_a_message_was_received_does_not_matter():
-    """It may have been received many times without being tried."""
+def test_however_often_a_message_was_received_it_is_stored_anew():
+    """So neither SQS's 1,000 receives nor its fourteen days are ever used up."""
     world = World(edge(503))
 
-    world.redeliver(record(message("a", attempts=0), receives=500))
-
+    assert world.redeliver(record(message("a", attempts=0), receives=999)) == set()
     assert world.spool.delays == [5]
 
 
-def test_the_rest_of_an_invocation_that_met_an_outage_is_not_tried():
-    """It comes again, and Edge is spared."""
+def test_what_a_round_receives_goes_to_edge_in_as_few_requests_as_hold_it():
+    """Whoever sent it: six hundred messages of one event are nine requests of 64,000 bytes."""
+    world = World(edge(202))
+
+    again = world.redeliver(*(record(message(str(n), size=900), str(n)) for n in range(600)))
+
+    sent = [found["xdm"]["_id"] for request in world.edge.sent for found in json.loads(request["body"])["events"]]
+    assert (len(world.edge.sent), len(sent)) == (9, 600)
+    assert set(sent) == {str(n) for n in range(600)}
+    assert again == set()
+
+
+def test_events_with_different_envelopes_share_no_request():
+    """Members, headers, parameters, hint and datastream belong to all events of a request."""
+    envelopes = [
+        Envelope("d"), Envelope("e"), Envelope("d", "or2"), Envelope("d", members=b'"meta":{}'),
+        Envelope("d", parameters=(("a", "b"),)), Envelope("d", headers=(("User-Agent", "Visitor/1"),)),
+    ]  # fmt: skip
+    messages = [Message(envelope, (parcel(f"{n}{half}"),)) for n, envelope in enumerate(envelopes) for half in "ab"]
+    world = World(edge(202))
+
+    world.redeliver(*(record(found, str(n)) for n, found in enumerate(messages)))
+
+    assert len(world.edge.sent) == 6
+    for sent in world.edge.sent:
+        names = ids(json.loads(sent["body"])["events"])
+        assert names == {f"{envelopes.index(sent['envelope'])}{half}" for half in "ab"}
+
+
+def test_what_edge_cannot_take_is_stored_in_full_messages():
+    """A hundred messages of one event become two, in which each event has its own history."""
+    world = World(edge(503))
+    records = [record(message(str(n), size=900, attempts=n % 7, age=n), str(n)) for n in range(100)]
+
+    assert world.redeliver(*records) == set()
+
+    assert len(world.spool.texts) == 2
+    found = {one.request_id: (one.attempts, one.accepted_at, one.events[0].index) for one in world.parcels()}
+    assert found.keys() == {f"r-{n}" for n in range(100)}
+    assert all((at, index) == (NOW - n, 0) for n, (_, at, index) in ((int(name[2:]), it) for name, it in found.items()))
+    tried = sum(attempts != int(name[2:]) % 7 for name, (attempts, _, _) in found.items())
+    assert 0 < tried < 100  # those of the request that was sent
+    assert set(world.spool.delays) == {45}  # half as long as the oldest has waited, to a full quarter of a minute
+
+
+def test_a_message_of_several_clients_is_read_and_each_event_keeps_its_history():
+    """It was put back once, and is again."""
+    shared = Message(Envelope(DATASTREAM), (parcel("a", "b", attempts=2), parcel("c", attempts=3, age=60)))
     world = World(edge(503))
 
-    again = world.redeliver(*(record(message(name, attempts=3), message_id=name) for name in "abc"))
+    world.redeliver(record(shared))
 
-    assert again == {"b", "c"}
+    (stored,) = map(read_message, world.spool.texts)
+    assert stored.parcels == tuple(found._replace(attempts=found.attempts + 1) for found in shared.parcels)
+
+
+def test_a_message_is_deleted_as_soon_as_its_events_have_found_their_place():
+    """So a function that is killed repeats what is in flight, and no more."""
+    world = World(edge(202), parallel=1)
+    deleted: list[set[str]] = []
+    collect = world.edge.collect
+
+    def watching(*arguments: Any) -> Answer:
+        deleted.append(set(world.spool.deleted))
+        return collect(*arguments)
+
+    world.edge.collect = watching
+    records = [record(message(name, datastream=name), name) for name in "abc"]
+
+    assert world.redeliver(*records) == set()
+    assert deleted[0] == set()
+    assert deleted[2] >= {"receipt-a"}
+
+
+def test_what_is_left_of_a_message_is_stored_before_others_are_sent():
+    """What was delivered of it would be sent again if the function died."""
+    refusal = Answer(400, {}, problem("0105-400"))  # names nobody
+    world = World(edge(refusal, 202, Answer(503, {}, problem("0201-503")), 202), parallel=1)
+    stored: list[set[str]] = []
+    collect = world.edge.collect
+
+    def watching(*arguments: Any) -> Answer:
+        stored.append(world.spool.event_ids())
+        return collect(*arguments)
+
+    world.edge.collect = watching
+    world.redeliver(record(message("a", "b")), record(message("c", datastream="another"), "m2"))
+
+    assert stored[-1] == {"b"}
+    assert world.spool.event_ids() == {"b"}
+
+
+def test_messages_that_sqs_does_not_delete_are_left_to_the_event_source():
+    """The round goes on without."""
+    world = World(edge(202), FakeQueue(error=RuntimeError("x")))
+
+    assert world.redeliver(*(record(message(name, datastream=name), name) for name in "abc")) == set()
+    assert len(world.edge.sent) == 3
+
+
+def test_a_message_that_comes_again_and_again_goes_by_itself():
+    """It was with functions that died, perhaps of it."""
+    world = World(edge(202))
+
+    world.redeliver(record(message("a")), record(message("b"), "m2", receives=3), record(message("c"), "m3"))
+
+    sent = [ids(json.loads(request["body"])["events"]) for request in world.edge.sent]
+    assert sorted(map(sorted, sent)) == [["a", "c"], ["b"]]
+
+
+def test_the_rest_of_a_round_that_met_an_outage_is_not_tried():
+    """It waits like the others, and Edge is spared."""
+    world = World(edge(503))
+
+    again = world.redeliver(*(record(message(name, attempts=3, size=40_000), name) for name in "abc"))
+
+    assert again == set()
     assert len(world.edge.sent) == 1
-    assert world.spool.hidden_seconds == {"receipt-b": 40, "receipt-c": 40}
-
-
-def test_a_message_that_is_never_tried_does_not_use_up_its_receives():
-    """Before SQS makes a dead letter of it, after 1,000, it is stored anew, as often as need be, with no try more."""
-    world = World(edge(503))
-
-    again = world.redeliver(
-        record(message("a", attempts=3)), record(message("b", attempts=1), "m2", 99), record(message("c"), "m3", 100)
-    )
-
-    assert again == {"m2"}
-    assert world.spool.event_ids() == {"a", "c"}
-    assert [read_message(text).attempts for text in world.spool.texts] == [1, 4]
-    assert world.spool.delays == [40, 40]
+    assert sorted(found.attempts for found in world.parcels()) == [3, 3, 4]
+    assert world.spool.delays == [5, 5, 5]
 
 
 def test_no_message_is_stored_with_a_longer_delay_than_sqs_takes():
@@ -136,27 +261,41 @@ def test_no_message_is_stored_with_a_longer_delay_than_sqs_takes():
     world.redeliver(record(message("a")))
     world.clock.seconds -= 100
 
-    world.redeliver(record(message("b"), "m2", 100))
+    world.redeliver(record(message("b"), "m2"))
 
     assert world.spool.delays == [900, 900]
 
 
-def test_a_matter_of_setup_holds_back_no_other_message():
-    """It can be about one datastream."""
-    world = World(edge(Answer(422, {}, problem("0004-422")), 202))
+def test_a_matter_of_setup_holds_back_its_own_datastream_and_location_hint_only():
+    """It can be about those. There the other events wait as well."""
+    setup = Answer(422, {}, problem("0004-422"))
+    world = World(edge(setup, 202))
+    hinted = message("h")._replace(envelope=Envelope(DATASTREAM, "or2"))
+    others = [record(message("b", size=40_000), "b"), record(message("c", datastream="another"), "c")]
 
-    assert world.redeliver(*(record(message(name, attempts=0), name) for name in "abc")) == set()
-    assert world.spool.event_ids() == {"a"}
-    assert world.spool.delays == [60]
+    assert world.redeliver(record(message("a", size=40_000), "a"), *others, record(hinted, "h")) == set()
+    assert len(world.edge.sent) == 3
+    assert world.spool.event_ids() == {"a", "b"}
+    assert world.spool.delays == [60, 60]
 
 
-def test_the_rest_of_an_invocation_waits_as_long_as_adobe_asked_for():
-    """Also when the first request of a message met something else."""
-    world = World(edge(503, Answer(429, {"retry-after": "600"}, b"")))
+def test_refused_credentials_are_asked_for_once_in_a_round():
+    """They are the same for every datastream."""
+    world = World(edge(SetupError("x")))
 
-    world.redeliver(record(message("a", "b", size=40_000)), record(message("c"), "m2"))
+    world.redeliver(*(record(message(name, datastream=name), name) for name in "abc"))
 
-    assert world.spool.hidden_seconds == {"receipt-m2": 600}
+    assert len(world.edge.sent) == 1
+    assert world.spool.event_ids() == {"a", "b", "c"}
+
+
+def test_the_rest_of_a_round_waits_as_long_as_adobe_asked_for():
+    """Those that were not tried, too."""
+    world = World(edge(Answer(429, {"retry-after": "600"}, b"")))
+
+    world.redeliver(record(message("a")), record(message("b", datastream="another"), "m2"))
+
+    assert world.spool.delays == [600, 600]
 
 
 def test_one_bad_event_becomes_a_dead_letter_and_the_others_are_delivered():
@@ -172,8 +311,8 @@ def test_one_bad_event_becomes_a_dead_letter_and_the_others_are_delivered():
             "code": "EXEG-0308-400",
             "detail": "Event `#1` is bad",
             "datastreamId": DATASTREAM,
-            "requestId": "r",
-            "sentAs": "sent-as",
+            "requestId": "r-a",
+            "sentAs": "sent-as-a",
             "attempts": "4",
             "firstAcceptedAt": "2027-01-15T08:00:00+00:00",
         }
@@ -183,18 +322,19 @@ def test_one_bad_event_becomes_a_dead_letter_and_the_others_are_delivered():
 def test_what_is_left_of_a_message_keeps_its_envelope_and_its_origin():
     """On the spool and with the dead letters: members, headers, parameters, hint, the client's id and places."""
     envelope = Envelope("d", "or2", b'"meta":{"a":1.50}', (("token", "t"),), (("User-Agent", "Visitor/1"),))
-    whole = message("a", "b", "c")._replace(envelope=envelope)
+    whole = Message(envelope, (parcel("a", "b", "c"),))
     world = World(edge(Answer(400, {}, problem("0308-400", detail="event #1")), 503))
 
     world.redeliver(record(whole))
 
     (dead,), (rest,) = map(read_message, world.dead_letters.texts), map(read_message, world.spool.texts)
     assert {sent["envelope"] for sent in world.edge.sent} == {dead.envelope, rest.envelope} == {envelope}
-    assert ([found.index for found in dead.events], [found.index for found in rest.events]) == ([1], [0, 2])
-    assert (dead.request_id, rest.request_id) == ("r", "r")
-    assert [sent["request_id"] for sent in world.edge.sent] == ["sent-as", rest.sent_as]
-    assert (dead.sent_as, rest.sent_as) == (part_id("r", [1]), part_id("r", [0, 2]))
-    assert world.dead_letters.attributes[0]["sentAs"] == "sent-as"
+    (bad,), (good,) = dead.parcels, rest.parcels
+    assert ([found.index for found in bad.events], [found.index for found in good.events]) == ([1], [0, 2])
+    assert bad.request_id == good.request_id == "r-a"
+    assert [sent["request_id"] for sent in world.edge.sent] == ["sent-as-a", good.sent_as]
+    assert (bad.sent_as, good.sent_as) == (part_id("r-a", [1]), part_id("r-a", [0, 2]))
+    assert world.dead_letters.attributes[0]["sentAs"] == "sent-as-a"
 
 
 def test_a_message_of_version_1_is_delivered():
@@ -241,7 +381,7 @@ def test_what_edge_took_is_not_sent_again_with_the_rest():
 
     assert world.redeliver(record(message("a", "b"))) == set()
     assert world.spool.event_ids() == {"b"}
-    assert read_message(world.spool.texts[0]).accepted_at == NOW
+    assert [found.accepted_at for found in world.parcels()] == [NOW]
 
 
 def test_a_message_that_nobody_can_read_becomes_a_dead_letter_whole():
@@ -284,7 +424,7 @@ def test_a_dead_letter_is_replayed_once(logged: io.StringIO, capsys: pytest.Capt
     first = record(message("a"), "m1", replayOf="d", replayId="r1")
     second = record(message("a"), "m2", replayOf="d", replayId="r2")
 
-    assert world.redeliver(first, second, first) == set()
+    assert world.redeliver(first, second) == world.redeliver(first) == set()
     assert len(world.edge.sent) == 2
     assert world.dead_letters.texts == []
     assert measured(capsys.readouterr().out)["ReplaysDropped"] == 1
@@ -332,36 +472,56 @@ def test_a_replay_waits_until_it_can_be_told_whether_it_is_one():
 
 def test_a_replay_has_all_its_tries_again():
     """Somebody has fixed something."""
-    world = World(edge(500, 500, 500, 500, 202))
-    once_more = message("a")._replace(unclear=2)
+    world = World(edge(500))
+    convicted = parcel("a")._replace(unclear=8, unclear_at=NOW, unclear_since=1.0)
 
-    world.redeliver(record(once_more, "m1", replayOf="d"), record(message("b"), "m2"))
+    world.redeliver(record(Message(Envelope("d"), (convicted,)), replayOf="d"))
 
     assert world.dead_letters.texts == []
+    assert [found.unclear for found in world.parcels()] == [0]
 
 
 def test_trouble_behind_one_datastream_holds_back_no_other():
     """Its own messages are not tried in vain."""
-    world = World(edge(Answer(503, {}, problem("0201-503")), 202))
-    messages = [
-        record(message(name)._replace(envelope=Envelope(name[0])), name) for name in ("a1", "b1", "a2", "b2", "b3")
-    ]
+    trouble = Answer(503, {}, problem("0201-503"))
+    world = World(edge(trouble, 202), parallel=1)
+    names = ("a1", "b1", "a2", "b2", "b3")
 
-    assert world.redeliver(*messages) == {"a2"}
+    assert world.redeliver(*(record(message(n, datastream=n[0], size=40_000), n) for n in names)) == set()
     assert len(world.edge.sent) == 4
-    assert world.spool.event_ids() == {"a1"}
+    assert world.spool.event_ids() == {"a1", "a2"}
 
 
-def test_what_there_is_no_time_for_stays_as_it_is_and_comes_again_soon():
-    """No call is begun that might be cut off, however often the message was tried before."""
-    world = World(edge(202))
+def test_what_a_round_has_no_time_for_is_stored_anew_and_comes_again_soon():
+    """No call is begun that might be cut off, however long the events have waited."""
+    world = World(edge(202), parallel=1)
     world.edge.clock, world.edge.takes = world.clock, 8.9
 
-    again = world.redeliver(*(record(message(name, attempts=9), name) for name in "abcde"))
+    again = world.redeliver(*(record(message(n, attempts=9, age=10_000, size=40_000), n) for n in "abcde"))
 
     assert len(world.edge.sent) == 2
-    assert again == {"c", "d", "e"}
-    assert set(world.spool.hidden_seconds.values()) == {5}
+    assert again == set()
+    assert len(world.spool.event_ids()) == 3
+    assert {found.attempts for found in world.parcels()} == {9}
+    assert set(world.spool.delays) == {3}  # at the next full five seconds
+
+
+def test_requests_of_a_round_are_sent_side_by_side():
+    """Eight at once, after the first has shown that Edge takes something."""
+    world = World(edge(202))
+    together = threading.Barrier(8)
+    collect = world.edge.collect
+
+    def meeting(*arguments: Any) -> Answer:
+        if world.edge.sent:
+            together.wait(10)  # raises unless all eight are here
+        return collect(*arguments)
+
+    world.edge.collect = meeting
+
+    assert world.redeliver(*(record(message(n, size=40_000), n) for n in "abcdefghi")) == set()
+    assert len(world.edge.sent) == 9
+    assert world.spool.texts == []
 
 
 @pytest.mark.parametrize("latency", [1, 3, 6, 8, 8.9, 10.9])
@@ -392,10 +552,8 @@ def test_an_error_in_one_message_keeps_what_became_of_the_others(
     world.replays.claim = None  # calling it raises, as nobody has foreseen
 
     assert world.redeliver(record(message("a"), "m1"), odd, record(message("c"), "m3")) == {"m2"}
-    assert (
-        world.spool.hidden_seconds == {}
-    )  # it comes again when the queue's own time is over, or it would fail for ever
-    assert len(world.edge.sent) == 2
+    assert world.spool.texts == []  # it comes again when the queue's own time is over
+    assert world.edge.event_ids() == {"a", "c"}
     assert measured(capsys.readouterr().out)["InternalErrors"] == 1
     assert any(line.get("error") == "TypeError" for line in map(json.loads, logged.getvalue().splitlines()))
 
@@ -404,11 +562,31 @@ def test_an_error_in_one_message_keeps_what_became_of_the_others(
 def test_whatever_goes_wrong_with_the_queues_no_message_is_given_up(error: Exception):
     """Those that were delivered are done, the others come again."""
     refusal = Answer(400, {}, problem("0308-400", detail="event #1"))
-    world = World(edge(202, refusal, 202, 503), FakeQueue(error=error), FakeQueue(error=error))
+    world = World(edge(202, refusal, 202, 503), FakeQueue(error=error), FakeQueue(error=error), parallel=1)
+    records = [record(message(f"{name}1", f"{name}2", datastream=name), name) for name in "abc"]
 
-    again = world.redeliver(*(record(message(f"{name}1", f"{name}2"), name) for name in "abc"), record("rubbish", "d"))
+    assert world.redeliver(*records, record("rubbish", "d")) == {"b", "c", "d"}
 
-    assert again == {"b", "c", "d"}
+
+@pytest.mark.parametrize("name", ["dispose", "suspicion", "leave"])
+def test_code_of_ours_that_fails_on_some_events_holds_back_no_others(monkeypatch: pytest.MonkeyPatch, name: str):
+    """Their messages come again as they are, and after some times by themselves."""
+    world = World(edge(503 if name == "leave" else 202), parallel=1)
+    works = getattr(redeliver, name)
+
+    def failing(load: Load, *knowing: Any) -> Any:
+        if load.envelope.datastream_id == "odd":
+            raise KeyError
+        return works(load, *knowing)
+
+    monkeypatch.setattr(redeliver, name, failing)
+    if name == "suspicion":
+        world.edge.answers = [Answer(202, {}, b""), Answer(500, {}, b""), Answer(202, {}, b"")]
+    odd = message("b", datastream="odd")
+
+    again = world.redeliver(record(message("a")), record(odd, "m2"), record(message("c", datastream="e"), "m3"))
+
+    assert again == {"m2"}
 
 
 def test_a_request_that_failed_in_code_of_ours_may_have_arrived(capsys: pytest.CaptureFixture[str]):
@@ -432,12 +610,13 @@ def test_the_events_of_a_message_that_is_stored_in_part_count_as_possible_duplic
     capsys: pytest.CaptureFixture[str],
 ):
     """What was delivered of it, and what was stored: all of it comes again with the whole."""
-    answers = [Answer(400, {}, problem("0105-400"))] * 2  # halved twice
-    world = World(edge(*answers, 202, NoAnswer("x")), FakeQueue(failing={1}))
+    refusal = Answer(400, {}, problem("0308-400", detail="event #0"))
+    world = World(edge(refusal, 202, 503), FakeQueue(failing={0}), parallel=1)
+    large = message("a", "b", "c", size=30_000)  # the first two go in one request, the last in another
 
-    assert world.redeliver(record(message("a", "b", "c", "d"))) == {"m1"}
-    assert world.spool.event_ids() == {"b"}
-    assert measured(capsys.readouterr().out)["PossibleDuplicates"] == 3  # a is there, b may be, and b is stored
+    assert world.redeliver(record(large)) == {"m1"}
+    assert (world.dead_letters.event_ids(), world.spool.event_ids()) == ({"a"}, set())
+    assert measured(capsys.readouterr().out)["PossibleDuplicates"] == 2  # b is delivered, and a is a dead letter
 
 
 def test_a_detail_that_sqs_would_not_take_is_made_printable():
@@ -463,7 +642,8 @@ def test_what_is_logged_and_measured_holds_no_event(logged: io.StringIO, capsys:
     """Counts, verdicts, times."""
     world = World(edge(Answer(400, {}, problem("0305-400", detail="ada@example.com"))))
 
-    world.redeliver(record(message("ada@example.com")))
+    named = Parcel("r", "r", NOW, parcel("ada@example.com").events, 1)
+    world.redeliver(record(Message(Envelope("d"), (named,))))
 
     assert world.dead_letters.event_ids() == {"ada@example.com"}
     assert "messages redelivered" in logged.getvalue()
@@ -489,7 +669,7 @@ def test_a_round_is_logged_by_its_requests(
     World(edge(answer)).redeliver(record(sent))
 
     (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
-    assert (line["level"], line["requestIds"]) == (level, [sent.request_id])
+    assert (line["level"], line["requestIds"]) == (level, ["r-a"])
     assert (line["EventsDeadLettered"], line["EventsPutBack"]) == (dead, back)
     assert [(found["verdict"], found["edgeStatus"]) for found in line.get("verdicts", [])] == verdicts
 
@@ -498,8 +678,8 @@ def test_the_log_says_why_there_are_dead_letters(logged: io.StringIO):
     """By reason and code, with the number of events."""
     refusal = Answer(400, {}, problem("0308-400", detail="event #1"))
 
-    World(edge(refusal, 202, Answer(400, {}, problem("0113-400")))).redeliver(
-        record(message("a", "b")), record(message("c", "d"), "m2"), record("rubbish", "m3")
+    World(edge(refusal, 202, Answer(400, {}, problem("0113-400"))), parallel=1).redeliver(
+        record(message("a", "b")), record(message("c", "d", datastream="e"), "m2"), record("rubbish", "m3")
     )
 
     (line,) = [line for line in map(json.loads, logged.getvalue().splitlines()) if "requestIds" in line]
@@ -520,10 +700,13 @@ def test_what_is_left_of_a_message_counts_as_put_back(logged: io.StringIO):
 
 def test_what_happened_is_measured(capsys: pytest.CaptureFixture[str]):
     """Redelivered, dead-lettered, in doubt; and how old the oldest event is that still waits."""
-    world = World(edge(Answer(400, {}, problem("0308-400", detail="event #1")), 202, NoAnswer("x")))
+    world = World(edge(Answer(400, {}, problem("0308-400", detail="event #1")), 202, NoAnswer("x")), parallel=1)
 
-    world.redeliver(record(message("a", "b")), record(message("c"), "m2"))
+    world.redeliver(record(message("a", "b")), record(message("c", datastream="e"), "m2"))
 
     found = measured(capsys.readouterr().out)
-    assert found.items() >= {"EventsRedelivered": 1, "EventsDeadLettered": 1, "PossibleDuplicates": 1}.items()
+    assert (
+        found.items()
+        >= {"EventsRedelivered": 1, "EventsDeadLettered": 1, "PossibleDuplicates": 1, "EdgeRequestUnits": 3}.items()
+    )
     assert "SpoolAge" in found

@@ -41,6 +41,17 @@ def test_datastreams_are_allowed_by_commas(value: str, allowed: set[str]):
     assert settings(ALLOWED_DATASTREAMS=value).allowed_datastreams == allowed
 
 
+@pytest.mark.parametrize(
+    ("changed", "default"), [({"RESPOND_ASYNC": "true"}, True), ({"RESPOND_ASYNC": "false"}, False), ({}, False)]
+)
+def test_the_collect_function_hears_whether_clients_wait(changed: dict[str, str], default: bool):
+    """The others do not ask."""
+    variables = template()["Resources"]["CollectFunction"]["Properties"]["Environment"]["Variables"]
+
+    assert variables == {"RESPOND_ASYNC": {"Ref": "RespondAsync"}}
+    assert settings(**changed).respond_async is default
+
+
 @pytest.mark.parametrize(("value", "in_body"), [("query", False), ("body", True)])
 def test_campaign_is_asked_by_query_or_body(value: str, in_body: bool):
     """Adobe leaves it open."""

@@ -33,6 +33,34 @@ def test_every_documented_code_has_its_verdict(code: str):
     assert judgement.code == code
 
 
+# Of the refusals of a whole request, those that one event of it can bring about.
+ABOUT_THE_BODY = {"0100", "0101", "0302"}
+
+
+@pytest.mark.parametrize("code", ERRORS)
+def test_a_refusal_is_about_the_body_if_one_event_can_bring_it_about(code: str):
+    """All others are about what the events share, or about an event that Edge may name."""
+    judgement = judge(answer(int(code[-3:]), problem(code)), NOW)
+
+    assert judgement.is_about_body == (code[:4] in ABOUT_THE_BODY)
+
+
+def test_every_code_that_is_about_the_body_is_documented():
+    """So that the table cannot name one that there is not."""
+    assert {code[:4] for code in ERRORS} >= ABOUT_THE_BODY
+
+
+@pytest.mark.parametrize("judged", [answer(202, problem("0101-400")), answer(400), answer(500)])
+def test_without_a_refusal_nothing_is_about_the_body(judged: Answer):
+    """Neither what was taken nor what was not understood."""
+    assert not judge(judged, NOW).is_about_body
+
+
+def test_an_unknown_location_hint_is_not_about_the_body():
+    """It has no code of Edge's."""
+    assert not judge(answer(404), NOW, has_new_hint=True).is_about_body
+
+
 @pytest.mark.parametrize(
     ("status", "verdict"),
     [

@@ -1,19 +1,20 @@
-"""Accept a client's batch: what Edge does not take now is on the spool before the client hears of it."""
+"""Accept a client's batch: what Edge does not take now, or is not asked to take, is spooled before the client hears."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from relay.batch import Batch
+from relay.core.backoff import MAX_DELAY, delay_at_least
 from relay.core.deadline import Deadline
 from relay.core.events import Event, Rejection
-from relay.core.request_id import id_at_edge
+from relay.core.packing import pack
 from relay.core.settlement import Deferred, Settlement
-from relay.core.verdict import Verdict
+from relay.core.verdict import Judgement, Verdict
 from relay.forward import LOGGED_IDS, Forwarder
-from relay.spool import MAX_DELAY, Queue, store
+from relay.spool import Queue, store
 
 _LOGGED_VERDICTS = 10  # one request can lead to hundreds
+_NOT_ASKED = Judgement(Verdict.TRANSIENT, reason="the client does not wait", was_tried=False)
 
 
 class Acceptance(NamedTuple):
@@ -24,6 +25,7 @@ class Acceptance(NamedTuple):
     spooled: tuple[Event, ...]
     unsafe: tuple[Event, ...]
     rejections: list[Rejection]  # of all kinds, in the client's order
+    is_async: bool  # Edge was not asked, because nobody waits for it
 
     def facts(self) -> dict[str, Any]:
         """For the log: counts, what led to anything but delivery, and the ids at Edge that are not the client's."""
@@ -37,6 +39,8 @@ class Acceptance(NamedTuple):
             "verdicts": unusual[:_LOGGED_VERDICTS],
             "sentAs": self.settlement.derived_ids(self.batch.request_id)[:LOGGED_IDS],
         }
+        if self.is_async:
+            facts["async"] = True
         return {name: fact for name, fact in facts.items() if fact != []}
 
     @property
@@ -45,7 +49,7 @@ class Acceptance(NamedTuple):
         verdicts = {deferred.judgement.verdict for deferred in self.settlement.deferred}
         if Verdict.SETUP in verdicts or self.unsafe:
             return "error"
-        return "warning" if verdicts else "info"
+        return "warning" if verdicts and not self.is_async else "info"
 
     @property
     def accepted(self) -> int:
@@ -54,7 +58,7 @@ class Acceptance(NamedTuple):
 
 
 class Acceptor:
-    """Forwards first and spools on trouble."""
+    """Forwards first and spools on trouble, or spools at once."""
 
     def __init__(self, forwarder: Forwarder, spool: Queue, now: Callable[[], float]) -> None:
         self._forwarder = forwarder
@@ -65,6 +69,17 @@ class Acceptor:
         """What became of the batch, by the deadline."""
         # what is undecided then must still find its place, also if one call of the spool hangs
         settlement = self._forwarder.settle(batch, deadline.before(2 * self._spool.seconds))
+        return self._accepted(batch, settlement, deadline)
+
+    def keep(self, batch: Batch, deadline: Deadline) -> Acceptance:
+        """The same without asking Edge: all of the batch is to go to the spool."""
+        groups = pack(batch.events, batch.envelope.overhead)
+        settlement = Settlement(deferred=[Deferred(events, _NOT_ASKED) for events in groups])
+        return self._accepted(batch, settlement, deadline, is_async=True)
+
+    def _accepted(
+        self, batch: Batch, settlement: Settlement, deadline: Deadline, *, is_async: bool = False
+    ) -> Acceptance:
         unsafe = self._keep(batch, settlement.deferred, deadline) if settlement.deferred else set()
         return Acceptance(
             batch,
@@ -72,23 +87,23 @@ class Acceptor:
             spooled=_events(deferred for n, deferred in enumerate(settlement.deferred) if n not in unsafe),
             unsafe=_events(deferred for n, deferred in enumerate(settlement.deferred) if n in unsafe),
             rejections=_rejections(batch, settlement),
+            is_async=is_async,
         )
 
     def _keep(self, batch: Batch, deferred: Sequence[Deferred], deadline: Deadline) -> set[int]:
-        from relay.core.message import Message, Outgoing  # noqa: PLC0415 - on most days nothing is spooled
+        from relay.core.message import Message, Outgoing, Parcel  # noqa: PLC0415 - on most days nothing is spooled
 
         messages = []
         for events, judgement in deferred:
-            message = Message(
-                envelope=batch.envelope,
+            parcel = Parcel(
                 request_id=batch.request_id,
-                sent_as=id_at_edge(batch, events),
+                sent_as=batch.sent_as(events),
                 accepted_at=self._now(),
                 events=events,
                 attempts=int(judgement.was_tried),
             )
-            delay = min(MAX_DELAY, math.ceil(judgement.retry_after or 0.0))  # what Adobe asked for holds there, too
-            messages.append(Outgoing(message, delay))
+            delay = min(MAX_DELAY, delay_at_least(judgement.retry_after or 0.0, self._now()))  # as Adobe asked
+            messages.append(Outgoing(Message(batch.envelope, (parcel,)), delay))
         return store(self._spool, messages, deadline)
 
 

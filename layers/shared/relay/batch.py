@@ -1,7 +1,7 @@
 """A client's `POST /ee/v2/collect`, read: what it asks for, the events Edge may take, the events it never will."""
 
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from relay.core.envelope import Envelope
 from relay.core.events import MAX_REQUEST_BYTES, Event, EventReader, Rejection
 from relay.core.packing import pack
 from relay.core.problem import Problem, edge_problem, our_problem
+from relay.core.request_id import part_id
 from relay.errors import InvalidRequest
 from relay.http_request import MAX_BODY_BYTES, HttpRequest, check_content_type, read_body
 from relay.passed_on import read_hint, read_parameters, read_visitor_headers
@@ -45,9 +46,24 @@ class Batch(NamedTuple):
         return 0
 
     @property
-    def sent_as(self) -> str:
-        """The id under which Edge gets the events if they fit into one request: the client's own."""
-        return self.request_id
+    def is_shared(self) -> bool:
+        """They are of one client's request."""
+        return False
+
+    @property
+    def is_suspect(self) -> bool:
+        """Edge has not seen them."""
+        return False
+
+    def sent_as(self, events: Sequence[Event]) -> str:
+        """The id under which Edge gets these of the events: the client's own if they are all, or one made of it."""
+        if len(events) == len(self.events):
+            return self.request_id
+        return part_id(self.request_id, [event.index for event in events])
+
+    def origin(self, event: Event) -> tuple[str, int]:
+        """The id of the client's request, and the event's place in it."""
+        return self.request_id, event.index
 
 
 def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[str], received_at: datetime) -> Batch:

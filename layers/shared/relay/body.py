@@ -4,7 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from relay.core.envelope import printable
-from relay.core.events import MAX_DEPTH, MAX_REQUEST_BYTES, is_too_deep
+from relay.core.events import MAX_DEPTH, MAX_REQUEST_BYTES, UNIT_BYTES, is_too_deep
 from relay.core.json_text import BLANKS, Cursor, compact
 from relay.core.problem import edge_problem
 from relay.errors import InvalidRequest
@@ -12,10 +12,7 @@ from relay.errors import InvalidRequest
 # Source: AdobeDocs/data-collection-apis, OpenAPI document, BatchV2Request. Other members may be anything.
 _OBJECTS = frozenset({"meta", "query"})
 
-
-# Adobe's quota counts each started 8 KB of a request. Source: AdobeDocs/data-collection-apis, guardrails.
-_UNIT_BYTES = 8_192
-_NEARLY_FULL_BYTES = MAX_REQUEST_BYTES // _UNIT_BYTES * _UNIT_BYTES
+_NEARLY_FULL_BYTES = MAX_REQUEST_BYTES // UNIT_BYTES * UNIT_BYTES
 
 
 class Content(NamedTuple):
@@ -48,7 +45,7 @@ def _blanks_cost(text: str, size: int) -> bool:
     if size > _NEARLY_FULL_BYTES:
         return True
     blanks = sum(text.count(blank) for blank in BLANKS if blank in text)  # to look is far quicker than to count
-    return (size - 1) // _UNIT_BYTES > (size - 1 - blanks) // _UNIT_BYTES
+    return (size - 1) // UNIT_BYTES > (size - 1 - blanks) // UNIT_BYTES
 
 
 def _walk(cursor: Cursor) -> tuple[list[str], list[Any], list[str]]:

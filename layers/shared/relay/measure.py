@@ -25,6 +25,7 @@ def measure_settlement(metrics: Metrics, settlement: "Settlement") -> None:
         metrics.add_metric("EdgeLatency", MetricUnit.Milliseconds, round(judgement.seconds * 1000, 1))
     count(
         metrics,
+        EdgeRequestUnits=sum(judgement.units for judgement in settlement.judgements),
         PossibleDuplicates=settlement.in_doubt,
         SetupErrors=sum(judgement.verdict is Verdict.SETUP for judgement in settlement.judgements),
         InternalErrors=sum(judgement.has_failed for judgement in settlement.judgements),

@@ -12,8 +12,10 @@ class Settings(NamedTuple):
     secret_id: str
     spool_url: str
     dead_letters_url: str
+    redeliver_units_per_second: float  # of Adobe's quota, of one function; 0: no limit
     table: str
     allowed_datastreams: frozenset[str]
+    respond_async: bool
     campaign_url: str
     campaign_organization: str  # empty: no ingestion
     campaign_request_id_in_body: bool
@@ -29,8 +31,10 @@ class Settings(NamedTuple):
             secret_id=environment["ADOBE_SECRET_ID"],
             spool_url=environment["SPOOL_URL"],
             dead_letters_url=environment.get("DEAD_LETTERS_URL", ""),  # for redeliver only
+            redeliver_units_per_second=_share(environment),
             table=environment["TABLE"],
             allowed_datastreams=frozenset(filter(None, map(str.strip, environment["ALLOWED_DATASTREAMS"].split(",")))),
+            respond_async=environment.get("RESPOND_ASYNC") == "true",  # for collect only
             campaign_url=environment["CAMPAIGN_URL"],
             campaign_organization=environment["CAMPAIGN_ORGANIZATION"],
             campaign_request_id_in_body=environment["CAMPAIGN_REQUEST_ID_IN"] == "body",
@@ -38,3 +42,9 @@ class Settings(NamedTuple):
             ingest_deadline=int(float(environment["INGEST_DEADLINE"])),
             state_machine_arn=environment.get("STATE_MACHINE_ARN", ""),  # for the ingest API only
         )
+
+
+def _share(environment: Mapping[str, str]) -> float:
+    """What one of the functions that redeliver at once may use of the quota that they share; for redeliver only."""
+    units = float(environment.get("REDELIVER_UNITS_PER_SECOND", "0"))
+    return units / float(environment.get("REDELIVER_CONCURRENCY", "1"))

@@ -10,9 +10,6 @@ if TYPE_CHECKING:
     from relay.core.message import Outgoing
 
 
-MAX_DELAY = 900  # seconds that SQS can hold back a new message
-
-
 class Queue(Protocol):
     seconds: float  # that a call takes at most
 

@@ -26,11 +26,12 @@ from relay.settings import Settings
 
 if TYPE_CHECKING:
     from relay.campaign import CampaignClient
+    from relay.core.pace import Pace
+    from relay.delivery.redeliver import Redeliverer
     from relay.idempotency import Idempotency
     from relay.ingest import Ingestor
     from relay.ingest_api import IngestApi
     from relay.plan import Planner
-    from relay.redeliver import Redeliverer
 
 # Seconds. A call begins only when all of them are left.
 EDGE_TIMEOUTS = Timeouts(connect=2, read=9)
@@ -44,18 +45,22 @@ def collect() -> Collect:
     """For POST /ee/v2/collect."""
     settings = _settings()
     acceptor = Acceptor(_forwarder(settings), Queue(settings.spool_url), now=time.time)
-    return Collect(acceptor, _idempotency, settings.allowed_datastreams, now=time.time)
+    return Collect(
+        acceptor, _idempotency, settings.allowed_datastreams, now=time.time, respond_async=settings.respond_async
+    )
 
 
 @cache
 def redeliverer() -> "Redeliverer":
     """For the spool's messages."""
     from relay.adapters.replays import ReplayRecord  # noqa: PLC0415
-    from relay.redeliver import Redeliverer  # noqa: PLC0415
+    from relay.core.pace import Pace  # noqa: PLC0415
+    from relay.delivery.redeliver import Redeliverer  # noqa: PLC0415
 
     settings = _settings()
+    share = settings.redeliver_units_per_second
     return Redeliverer(
-        forwarder=_forwarder(settings),
+        forwarder=_forwarder(settings, Pace(share) if share else None),
         spool=Queue(settings.spool_url),
         dead_letters=Queue(settings.dead_letters_url),
         replays=ReplayRecord(settings.table),
@@ -116,8 +121,8 @@ def _settings() -> Settings:
     return Settings.from_environment(os.environ)
 
 
-def _forwarder(settings: Settings) -> Forwarder:
-    return Forwarder(Edge(settings.edge_url, Http(EDGE_TIMEOUTS)), _authorizer(settings), now=time.time)
+def _forwarder(settings: Settings, pace: "Pace | None" = None) -> Forwarder:
+    return Forwarder(Edge(settings.edge_url, Http(EDGE_TIMEOUTS)), _authorizer(settings), now=time.time, pace=pace)
 
 
 def _campaign(settings: Settings, timeouts: Timeouts) -> "CampaignClient":

@@ -22,8 +22,6 @@ logger = Logger(child=True)
 _ENTRIES = 10
 _BYTES = 1_000_000  # of 1 MiB: attributes count, too
 
-_NOT_HIDDEN = "messages not hidden: they come again when the queue's own time is over"
-
 _TRIES = 3  # of what SQS has refused by itself
 
 
@@ -42,11 +40,12 @@ class Queue:
     def put(self, messages: Sequence["Outgoing"], deadline: Deadline) -> set[int]:
         """Store the messages; the places of those that may not be stored."""
         unsafe = set()
-        for places in _batches([message.text for message in messages]):
+        texts = [message.text for message in messages]
+        for places in _batches(texts):
             entries = [
                 {
                     "Id": str(place),
-                    "MessageBody": messages[place].text,
+                    "MessageBody": texts[place],
                     "DelaySeconds": messages[place].delay,
                     "MessageAttributes": _as_strings(messages[place].attributes),
                 }
@@ -71,22 +70,23 @@ class Queue:
                 break
         return {int(entry["Id"]) for entry in entries}
 
-    def hide(self, seconds_by_receipt: Mapping[str, int], deadline: Deadline) -> None:
-        """Hide received messages for so long. If that fails, they come back when the queue's own time is over."""
-        items = list(seconds_by_receipt.items())
-        for start in range(0, len(items), _ENTRIES):
+    def delete(self, receipts: Sequence[str], deadline: Deadline) -> bool:
+        """Delete received messages; False if some may still be there."""
+        are_all = True
+        for start in range(0, len(receipts), _ENTRIES):
             if not deadline.fits(self.seconds):
-                logger.warning(_NOT_HIDDEN, extra={"awsError": "no time left"})
-                return
+                return False
             entries: list[Any] = [
-                {"Id": str(number), "ReceiptHandle": receipt, "VisibilityTimeout": seconds}
-                for number, (receipt, seconds) in enumerate(items[start : start + _ENTRIES])
+                {"Id": str(number), "ReceiptHandle": receipt}
+                for number, receipt in enumerate(receipts[start : start + _ENTRIES])
             ]
             try:
-                self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+                answer = self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
             except (BotoCoreError, ClientError) as error:
-                logger.warning(_NOT_HIDDEN, extra={"awsError": _code(error)})
-                return
+                logger.warning("SQS did not delete messages during the round", extra={"awsError": _code(error)})
+                return False
+            are_all = are_all and not answer.get("Failed")
+        return are_all
 
 
 def _batches(texts: Sequence[str]) -> Iterator[list[int]]:

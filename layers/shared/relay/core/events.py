@@ -13,6 +13,9 @@ from relay.core.problem import Problem, edge_problem
 # Edge documents 64 KB a request; whether that is 65,536 or 64,000 is open, so the smaller one.
 MAX_REQUEST_BYTES = 64_000
 
+# Adobe's quota counts each started 8 KB of a request. Source: AdobeDocs/data-collection-apis, guardrails.
+UNIT_BYTES = 8_192
+
 # Arrays and objects one within another; the event is the first. Far above any XDM schema. Far below the 1,000 at which
 # Python 3.11 stops (later versions: more), and Jackson, which Edge most likely reads with: so what is accepted here can
 # be read everywhere.

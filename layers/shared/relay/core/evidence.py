@@ -3,14 +3,11 @@
 An answer that says nothing about the events (a bare 500) convicts nobody by itself: in an outage every request gets it.
 """
 
-from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from relay.core.events import Event
-
 AROUND_SECONDS = 15.0  # so far apart, a delivery and a failure are still about the same state of Edge
-MEMORY_SECONDS = 1_800.0  # as long as any message is hidden: whoever else waits has been tried meanwhile
+MEMORY_SECONDS = 1_800.0  # twice as long as any message is delayed: whoever else waits has been tried meanwhile
 
 _LATELY_SECONDS = 900.0
 _MOST_DATASTREAMS = 200
@@ -25,17 +22,16 @@ class Weight(IntEnum):
     FULL = 3  # Edge takes others at that very time
 
 
-class Key(NamedTuple):
-    """What tells the events of one request from those of another."""
-
-    request_id: str
-    first_index: int
-    events: int
+# What tells one request from another: of a single event the id of the client's request and the place in it, of several
+# events the id of the request to Edge, and SEVERAL.
+Key = tuple[str, int]
+SEVERAL = -1
 
 
 class _Answer(NamedTuple):
     at: float
     was_taken: bool
+    was_suspect: bool  # Edge had failed on the events before
 
 
 class Evidence:
@@ -45,10 +41,10 @@ class Evidence:
         self._began_at = now
         self._answers: dict[str, dict[Key, _Answer]] = {}
 
-    def note(self, datastream_id: str, key: Key, now: float, *, was_taken: bool) -> None:
+    def note(self, datastream_id: str, key: Key, now: float, *, was_taken: bool, was_suspect: bool = False) -> None:
         """A request with these events got an answer."""
         answers = self._answers.get(datastream_id, {})
-        _keep(answers, key, _Answer(now, was_taken), _MOST_ANSWERS)
+        _keep(answers, key, _Answer(now, was_taken, was_suspect), _MOST_ANSWERS)
         _keep(self._answers, datastream_id, answers, _MOST_DATASTREAMS)
 
     def weight(self, datastream_id: str, key: Key, now: float, since: float) -> Weight:
@@ -56,14 +52,14 @@ class Evidence:
 
         Nothing if Edge takes fewer others than it fails on: then it fails on everything now and then.
         """
-        answers = self._answers.get(datastream_id, {})
-        others = [
+        answers = dict(self._answers.get(datastream_id, {}))  # another thread may note one meanwhile
+        others = [answer for other, answer in answers.items() if other != key]
+        lately = [
             answer
-            for other, answer in answers.items()
-            # a request that had this event among others has failed because of it
-            if other != key and (answer.was_taken or other.request_id != key.request_id or other.events == 1)
+            for answer in others
+            # that Edge fails on suspects again is no news of Edge
+            if answer.at >= now - _LATELY_SECONDS and (answer.was_taken or not answer.was_suspect)
         ]
-        lately = [answer for answer in others if answer.at >= now - _LATELY_SECONDS]
         if 2 * sum(answer.was_taken for answer in lately) < len(lately):
             return Weight.NONE
         failed_at = answers[key].at if key in answers else now
@@ -72,19 +68,19 @@ class Evidence:
             return Weight.FULL
         return Weight.SOME if any(0.0 < since < at for at in taken_at) else Weight.NONE
 
+    def takes_others(self, datastream_id: str, now: float) -> bool:
+        """Whether Edge takes events of the datastream at this very time."""
+        answers = dict(self._answers.get(datastream_id, {}))
+        return any(answer.was_taken and abs(now - answer.at) <= AROUND_SECONDS for answer in answers.values())
+
     def was_alone(self, datastream_id: str, key: Key, since: float) -> bool:
         """Whether no other events of the datastream were sent since then, as far as we know."""
-        answers = self._answers.get(datastream_id, {})
+        answers = dict(self._answers.get(datastream_id, {}))
         return all(other == key or answer.at < since for other, answer in answers.items())
 
     def reaches_back(self, now: float) -> bool:
         """Whether this memory is long enough to tell that there is nothing else."""
         return now - self._began_at >= MEMORY_SECONDS
-
-
-def key_of(request_id: str, events: Sequence[Event]) -> Key:
-    """The key of events of one client's request."""
-    return Key(request_id, events[0].index, len(events))
 
 
 def _keep(found: dict[Any, Any], key: Any, value: Any, most: int) -> None:

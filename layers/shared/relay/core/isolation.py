@@ -35,21 +35,29 @@ class _Part(NamedTuple):
 class Isolation:
     """The search among the events of one request: send the `next`, `learn` what came of it, until there are none."""
 
-    def __init__(self, events: tuple[Event, ...], *, halves_unclear: bool, attempt: int) -> None:
-        """After an unclear answer the events are halved only if so told. `attempt` counts the tries before this one."""
+    def __init__(
+        self, events: tuple[Event, ...], *, is_answered: bool, is_shared: bool, takes_others: bool, attempt: int
+    ) -> None:
+        """Only events whose clients are answered are searched for what Edge fails on, or cannot read.
+
+        Those of several clients (`is_shared`) are searched until all is found, in as many tries as that takes.
+        `takes_others`: Edge is known to take other events. `attempt` counts the tries before this one.
+        """
         self.settlement = Settlement()
         self._parts = [_Part(events)]
         self._unclear: list[Deferred] = []  # what Edge has said nothing about
-        self._halves_unclear = halves_unclear
+        self._alone: list[Deferred] = []  # the same, of events that were sent by themselves
+        self._is_answered = is_answered
+        self._is_shared = is_shared
         self._attempt = attempt
         self._requests = 0
         self._divisions = 0  # of unclear events while Edge takes nothing
-        self._takes_some = False
+        self._takes_some = takes_others
         self._is_over = False  # Edge takes nothing now
 
     def next(self) -> tuple[Event, ...] | None:
         """The events of the next request; None when all are settled."""
-        if not self._parts and self._halves_unclear and not self._is_over:
+        if not self._parts and self._is_answered and not self._is_over:
             self._parts = self._divided()
         if self._parts and self._requests < MOST_REQUESTS - _TOKEN_RENEWALS:
             self._requests += 1
@@ -75,17 +83,19 @@ class Isolation:
         elif verdict is Verdict.EVENT_REJECTED:
             settled.rejections += guilty
             self._parts += _innocent(events, guilty, judgement) if guilty else _halves(events, judgement)
+        elif self._is_answered and len(events) > 1 and judgement.is_about_body:
+            self._parts += _halves(events, judgement)
         elif verdict is Verdict.REQUEST_REFUSED and problem:
             settled.refusals.append(Refusal(events, problem, judgement.sent_as))
         elif verdict is Verdict.UNCERTAIN:
-            self._unclear.append(Deferred(events, judgement))
+            (self._unclear if len(events) > 1 else self._alone).append(Deferred(events, judgement))
         else:
             self._put_off(events, judgement)
 
     def abandon(self, judgement: Judgement) -> None:
         """Nothing more can be learnt: what is left waits together."""
-        events = _together([*self._parts, *self._unclear])
-        self._parts, self._unclear, self._is_over = [], [], True
+        events = _together([*self._parts, *self._unclear, *self._alone])
+        self._parts, self._unclear, self._alone, self._is_over = [], [], [], True
         if events:
             self.settlement.deferred.append(Deferred(events, judgement))
             self.settlement.judgements.append(judgement)
@@ -110,43 +120,45 @@ class Isolation:
 
         While Edge takes others: both halves of everything. Otherwise three requests at most, to see whether it does.
         """
-        large = [found for found in self._unclear if len(found.events) > 1]
         if self._takes_some:
-            self._unclear = [found for found in self._unclear if len(found.events) == 1]
-            return [part for found in large for part in _halves(*found)]
+            found, self._unclear = self._unclear, []
+            return [part for deferred in found for part in _halves(*deferred)]
         self._divisions += 1
-        if not large or self._divisions > 2:
+        if not self._unclear or self._divisions > 2:
             return []
         if self._divisions == 1:
-            self._unclear.remove(large[0])
-            return _halves(*large[0])
+            return _halves(*self._unclear.pop())
         # Each half may hold a bad event. One event by itself is most likely good. The next try sends another, far off.
-        places = [(found, place) for found in large for place in range(len(found.events))]
-        found, place = places[int(self._attempt * _GOLDEN_RATIO % 1 * len(places))]
-        self._unclear.remove(found)
-        self._unclear.append(found._replace(events=found.events[:place] + found.events[place + 1 :]))
-        return [_Part(found.events[place : place + 1], found.judgement)]
+        places = [(number, place) for number, found in enumerate(self._unclear) for place in range(len(found.events))]
+        number, place = places[int(self._attempt * _GOLDEN_RATIO % 1 * len(places))]
+        events, judgement = self._unclear[number]
+        self._unclear[number] = Deferred(events[:place] + events[place + 1 :], judgement)
+        return [_Part(events[place : place + 1], judgement)]
 
     def _close(self) -> None:
         """Settle what is left: parts beyond the limit, and what Edge has said nothing about."""
-        suspects = [found for found in self._unclear if self._takes_some and len(found.events) == 1]
-        together = [found for found in self._unclear if found not in suspects]
         refused: list[_Part] = []
         waiting: list[_Part] = []
         for part in self._parts:
-            is_refused = part.cause and part.cause.verdict is Verdict.EVENT_REJECTED
-            # nothing was said against those that are not named; if nobody waits for an answer, the next try goes on
-            is_good = part.is_named and self._halves_unclear
-            (refused if is_refused and not is_good else waiting).append(part)
+            is_refused = part.cause and part.cause.verdict in (Verdict.EVENT_REJECTED, Verdict.REQUEST_REFUSED)
+            # If nobody waits for an answer, the next try goes on: nothing was said against those that are not named,
+            # and one client's bad events are no reason to give up another's good ones.
+            goes_on = self._is_answered and (part.is_named or self._is_shared)
+            (refused if is_refused and not goes_on else waiting).append(part)
         if refused and (cause := refused[-1].cause) and cause.problem:
             refusal = Refusal(_together(refused), _not_isolated(cause.problem), cause.sent_as, NOT_ISOLATED)
             self.settlement.refusals.append(refusal)
         if waiting:
             self.settlement.deferred.append(Deferred(_together(waiting), _LIMIT))
-        self.settlement.deferred += suspects
-        if together:
-            self.settlement.deferred.append(Deferred(_together(together), together[0].judgement))
-        self._parts, self._unclear = [], []
+        if sum(len(found.events) for found in self._unclear) == 1:  # not sent by itself, and must not look so
+            self._unclear, self._alone = self._unclear + self._alone, []
+        self.settlement.deferred += self._alone
+        if self._unclear:
+            events, judgement = _together(self._unclear), self._unclear[0].judgement
+            if len(events) == 1:  # the search ended before it was sent by itself
+                judgement = judgement._replace(verdict=Verdict.TRANSIENT)
+            self.settlement.deferred.append(Deferred(events, judgement))
+        self._parts, self._unclear, self._alone = [], [], []
 
 
 def _guilty(events: tuple[Event, ...], judgement: Judgement) -> list[Rejection]:
@@ -157,9 +169,9 @@ def _guilty(events: tuple[Event, ...], judgement: Judgement) -> list[Rejection]:
 
 
 def _halves(events: tuple[Event, ...], cause: Judgement) -> list[_Part]:
-    """The first half last, since that is where the next to send is taken from."""
+    """The first half last, since that is where the next to send is taken from. Half of a single event is nothing."""
     middle = len(events) // 2
-    return [_Part(events[middle:], cause), _Part(events[:middle], cause)]
+    return [_Part(half, cause) for half in (events[middle:], events[:middle]) if half]
 
 
 def _innocent(events: tuple[Event, ...], guilty: Iterable[Rejection], cause: Judgement) -> list[_Part]:
@@ -169,7 +181,7 @@ def _innocent(events: tuple[Event, ...], guilty: Iterable[Rejection], cause: Jud
 
 
 def _together(parts: Sequence[_Part | Deferred] | Sequence[_Part] | Sequence[Deferred]) -> tuple[Event, ...]:
-    """Their events, in the client's order."""
+    """Their events, in the order of the shipment."""
     return tuple(sorted((event for part in parts for event in part[0]), key=lambda event: event.index))
 
 

@@ -1,17 +1,19 @@
-"""A message of the spool: events that one Edge request can hold, with their envelope and their origin, as JSON.
+"""A message of the spool: events that one Edge request can carry, with their envelope and their origins, as JSON.
 
 Version 2 has everything as the client wrote it:
 
     {"version": 2,
      "envelope": {"datastreamId", "hint", "parameters": [[name, value], …], "headers": [[name, value], …],
                   "members": {…}},
-     "parcels": [{"requestId": the client's, "sentAs": the id of the next Edge request with these events,
+     "parcels": [{"requestId": the client's, "sentAs": the id of an Edge request with these events alone,
                   "acceptedAt": epoch seconds, "attempts", "unclear", "unclearAt", "unclearSince": epoch seconds,
-                  "uncertain": 0, "indexes": places in the client's array, "events": […]}]}
+                  "indexes": places in the client's array, "events": […]}, …]}
 
-A message holds one parcel: events of one origin. Members or an event with a character that SQS refuses are stored as a
-JSON string. A former version wrote nothing "unclear…", and counted in "uncertain" answers that are no
-evidence. That count is not read any more; it is written for a rollback, since the former version cannot do without.
+A parcel has events of one client's request with the same history. Many are small, so what they can do without is not
+written: each "unclear…" that is zero, and, in a message of several parcels, `sentAs` when it is the client's own id.
+Members or an event with a character that SQS refuses are stored as a JSON string. Former versions wrote one parcel a
+message, read only one, and want its `sentAs`. The oldest counted in "uncertain" answers that are no evidence, which is
+not read any more.
 
 Version 1, which is still read, has only the datastream of the envelope, and its events are encoded anew:
 
@@ -42,43 +44,50 @@ class UnreadableMessage(ValueError):
     """The text is not a message of a version that we know."""
 
 
-class Message(NamedTuple):
-    """What is needed to send the events later, and to tell where they came from."""
+class Parcel(NamedTuple):
+    """Events of one client's request that have the same history."""
 
-    envelope: Envelope
     request_id: str  # of the client's request
-    sent_as: str  # the id under which Edge gets these events together
+    sent_as: str  # the id under which Edge gets these events if it gets them alone
     accepted_at: float  # epoch seconds
     events: tuple[Event, ...]  # with their places in the client's array
-    attempts: int  # tries before this message was written
+    attempts: int  # tries before this was written
     unclear: int = 0  # how much counts against its only event: Edge failed on it while it took others
     unclear_at: float = 0.0  # epoch seconds; when the last answer to it came that said nothing
     unclear_since: float = 0.0  # epoch seconds; from when on there were only such answers, and nothing else to send
 
     @property
-    def is_answered(self) -> bool:
-        """The client has had its 2xx."""
-        return True
+    def is_suspect(self) -> bool:
+        """Whether Edge has failed on its event before."""
+        return self.unclear_at > 0.0
 
     def cleared(self) -> Self:
         """The same with nothing counted against its event."""
         return self._replace(unclear=0, unclear_at=0.0, unclear_since=0.0)
 
+    def with_events(self, events: tuple[Event, ...]) -> Self:
+        """A parcel with some of the events; what was counted against an only event stays with it."""
+        if len(events) == len(self.events):
+            return self
+        sent_as = part_id(self.request_id, [event.index for event in events])
+        return self.cleared()._replace(events=events, sent_as=sent_as)
+
+
+class Message(NamedTuple):
+    """What is needed to send the events later, and to tell where they came from."""
+
+    envelope: Envelope
+    parcels: tuple[Parcel, ...]
+
+    @property
+    def events(self) -> int:
+        """How many."""
+        return sum(len(parcel.events) for parcel in self.parcels)
+
 
 def write_message(message: Message) -> str:
     """The message's text, of characters that SQS takes."""
     envelope = message.envelope
-    parcel = {
-        "requestId": message.request_id,
-        "sentAs": message.sent_as,
-        "acceptedAt": message.accepted_at,
-        "attempts": message.attempts,
-        "unclear": message.unclear,
-        "unclearAt": message.unclear_at,
-        "unclearSince": message.unclear_since,
-        "uncertain": 0,
-        "indexes": [event.index for event in message.events],
-    }
     head = {
         "datastreamId": envelope.datastream_id,
         "hint": envelope.hint,
@@ -86,11 +95,29 @@ def write_message(message: Message) -> str:
         "headers": envelope.headers,
     }
     members = _carry(b"{" + envelope.members + b"}")
-    events = ",".join([_carry(event.body) for event in message.events])
+    is_only = len(message.parcels) == 1
+    parcels = ", ".join([_write_parcel(parcel, is_only=is_only) for parcel in message.parcels])
     return (
-        f'{{"version": {VERSION}, "envelope": {json.dumps(head)[:-1]}, "members": {members}}}, '
-        f'"parcels": [{json.dumps(parcel)[:-1]}, "events": [{events}]}}]}}'
+        f'{{"version": {VERSION}, "envelope": {json.dumps(head)[:-1]}, "members": {members}}}, "parcels": [{parcels}]}}'
     )
+
+
+def _write_parcel(parcel: Parcel, *, is_only: bool) -> str:
+    optional = {
+        "sentAs": parcel.sent_as if is_only or parcel.sent_as != parcel.request_id else "",
+        "unclear": parcel.unclear,
+        "unclearAt": parcel.unclear_at,
+        "unclearSince": parcel.unclear_since,
+    }
+    head = {
+        "requestId": parcel.request_id,
+        "acceptedAt": parcel.accepted_at,
+        "attempts": parcel.attempts,
+        **{name: value for name, value in optional.items() if value},
+        "indexes": [event.index for event in parcel.events],
+    }
+    events = ",".join([_carry(event.body) for event in parcel.events])
+    return f'{json.dumps(head)[:-1]}, "events": [{events}]}}'
 
 
 class Outgoing(NamedTuple):
@@ -117,21 +144,30 @@ def read_message(text: str) -> Message:
 
 
 def _is_sound(message: Message) -> bool:
-    names = message.envelope.datastream_id + message.request_id + message.sent_as
     room = MAX_REQUEST_BYTES - message.envelope.overhead
     return (
-        bool(message.events)
-        and all(len(event.body) <= room for event in message.events)
+        bool(message.parcels)
         and message.envelope.fault() is None
-        and names.isascii()
-        and names.isprintable()
-        and all(0 <= event.index < _MOST for event in message.events)
-        and 0 <= message.accepted_at < _LATEST
-        and 0 <= message.unclear_at < _LATEST
-        and 0 <= message.unclear_since < _LATEST
-        and 0 <= message.attempts < _MOST
-        and 0 <= message.unclear < _MOST
+        and _is_name(message.envelope.datastream_id)
+        and all(_is_sound_parcel(parcel, room) for parcel in message.parcels)
     )
+
+
+def _is_sound_parcel(parcel: Parcel, room: int) -> bool:
+    return (
+        bool(parcel.events)
+        and all(len(event.body) <= room and 0 <= event.index < _MOST for event in parcel.events)
+        and _is_name(parcel.request_id + parcel.sent_as)
+        and 0 <= parcel.accepted_at < _LATEST
+        and 0 <= parcel.unclear_at < _LATEST
+        and 0 <= parcel.unclear_since < _LATEST
+        and 0 <= parcel.attempts < _MOST
+        and 0 <= parcel.unclear < _MOST
+    )
+
+
+def _is_name(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def _read_version_1(text: str) -> Message:
@@ -140,33 +176,37 @@ def _read_version_1(text: str) -> Message:
     if not all(isinstance(event, dict) for event in content["events"]):
         raise TypeError("events are not objects")
     events = tuple(Event(index, encode(event).encode()) for index, event in enumerate(content["events"]))
-    return Message(
-        envelope=Envelope(str(content["datastreamId"])),
+    parcel = Parcel(
         request_id=request_id,
         sent_as=request_id if is_uuid(request_id) else part_id(request_id, range(len(events))),
         accepted_at=float(content["acceptedAt"]),
         events=events,
         attempts=int(content["attempts"]),
     )
+    return Message(Envelope(str(content["datastreamId"])), (parcel,))
 
 
 def _read_version_2(text: str) -> Message:
     cursor = Cursor(text)
     content = _read_object(cursor, {"envelope": _read_envelope, "parcels": _read_parcels})
     cursor.end()
-    (parcel,) = content["parcels"]
     if content["version"] != VERSION:
         raise ValueError("a version that is not known")
-    return Message(
-        envelope=content["envelope"],
-        request_id=_text(parcel["requestId"]),
-        sent_as=_text(parcel["sentAs"]),
-        accepted_at=float(parcel["acceptedAt"]),
-        events=tuple(Event(int(index), body) for index, body in zip(parcel["indexes"], parcel["events"], strict=True)),
-        attempts=int(parcel["attempts"]),
-        unclear=int(parcel.get("unclear", 0)),
-        unclear_at=float(parcel.get("unclearAt", 0.0)),
-        unclear_since=float(parcel.get("unclearSince", 0.0)),
+    return Message(content["envelope"], tuple(map(_read_parcel, content["parcels"])))
+
+
+def _read_parcel(content: dict[str, Any]) -> Parcel:
+    request_id = _text(content["requestId"])
+    events = zip(content["indexes"], content["events"], strict=True)
+    return Parcel(
+        request_id=request_id,
+        sent_as=_text(content.get("sentAs", request_id)),
+        accepted_at=float(content["acceptedAt"]),
+        events=tuple(Event(int(index), body) for index, body in events),
+        attempts=int(content["attempts"]),
+        unclear=int(content.get("unclear", 0)),
+        unclear_at=float(content.get("unclearAt", 0.0)),
+        unclear_since=float(content.get("unclearSince", 0.0)),
     )
 
 

@@ -78,6 +78,10 @@ _BY_CODE = {
     "0506": Verdict.SETUP,
 }
 
+# Refusals of a request that one event of it can cause: the others may be good. All other refusals are about what the
+# events of a request share: its datastream, parameters, headers and members.
+_ABOUT_THE_BODY = ("0100", "0101", "0302")
+
 _OF_THE_DATASTREAM = ("02", "03")  # how codes of upstream and consent trouble begin
 
 # Adobe took the events, whatever the body says: a nested 503 in a 207 is not a reason to send again.
@@ -133,6 +137,7 @@ class Judgement(NamedTuple):
     seconds: float = 0.0  # until the answer, a new token included
     ambiguous: bool = False  # Adobe may have the events: bytes may have been sent, and no answer was read
     sent_as: str = ""  # the id of the request to Edge
+    units: int = 0  # of Adobe's quota: started 8 KB of what was sent
     scope: Scope | None = Scope.EDGE  # if there is trouble
     was_tried: bool = True  # False: for lack of time, or to spare Edge, nothing was attempted
     has_failed: bool = False  # in code of ours, in a way that nobody foresaw
@@ -150,6 +155,11 @@ class Judgement(NamedTuple):
         if self.retry_after is not None:  # it must be respected, and says nothing of a datastream
             return Scope.EDGE
         return self.scope if self.verdict in (Verdict.TRANSIENT, Verdict.UNCERTAIN) else None
+
+    @property
+    def is_about_body(self) -> bool:
+        """Whether Edge refuses the request for what one of its events may have brought in."""
+        return self.verdict is Verdict.REQUEST_REFUSED and (self.code or "").startswith(_ABOUT_THE_BODY)
 
     @property
     def is_unusual(self) -> bool:
