@@ -21,7 +21,7 @@ def check(response: requests.Response, base_url: str) -> requests.Response:
     path = request.url.removeprefix(base_url).partition("?")[0]
     described = resolve(operation(path, request.method)["responses"].get(str(response.status_code)))
     assert described, f"{request.method} {path} may not answer {response.status_code}"
-    told = {name for name in ("retry-after", "x-request-id") if name in response.headers}
+    told = {name for name in ("retry-after", "x-request-id", "preference-applied") if name in response.headers}
     assert told <= set(map(str.lower, described.get("headers", {}))), told
     for name, reference in described.get("headers", {}).items():
         header = resolve(reference)

@@ -41,6 +41,22 @@ def test_the_readmes_curl_command_works(stack: Stack, sandbox: SandboxClient):
     assert sandbox.arrived("b1c7a8e2-0d53-4f6e-9c2a-3f1d5e7a9b40")
 
 
+def test_the_readmes_curl_command_that_does_not_wait_works(stack: Stack, sandbox: SandboxClient):
+    """As it is printed there."""
+    printed = shell(readme_block("Prefer"), API_URL=stack.api_url, API_KEY=stack.api_key, DATASTREAM_ID=DATASTREAM)
+
+    assert printed.startswith("HTTP/1.1 202")
+    assert sandbox.arrived("b1c7a8e2-0d53-4f6e-9c2a-3f1d5e7a9b42")
+
+
+def test_who_does_not_wait_hears_202_and_the_event_arrives(relay: Relay, sandbox: SandboxClient):
+    """Prefer: respond-async; the redeliver function sends it."""
+    answer = relay.post(batch("a"), Prefer="respond-async")
+
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "respond-async")
+    assert sandbox.arrived("a")
+
+
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "text/javascript; charset=utf-8"])
 def test_every_content_type_that_edge_lists_is_taken(relay: Relay, sandbox: SandboxClient, content_type: str):
     """With non-ASCII text, which must arrive as it was sent."""

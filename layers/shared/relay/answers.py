@@ -14,8 +14,8 @@ SPOOL_FAILED_RETRY_AFTER = 5.0  # seconds
 _LONGEST_ENTRIES = 1_000_000  # characters; Lambda returns 6 MB
 
 
-def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
-    """2xx only if every event is delivered, spooled, or named as rejected."""
+def answer_batch(acceptance: Acceptance, headers: Mapping[str, str]) -> dict[str, Any]:
+    """2xx, with the headers, only if every event is delivered, spooled, or named as rejected."""
     batch, settlement = acceptance.batch, acceptance.settlement
     rejections, warnings = acceptance.rejections, settlement.notices
     if acceptance.unsafe:
@@ -28,10 +28,10 @@ def answer_batch(acceptance: Acceptance) -> dict[str, Any]:
     if rejections or (warnings and not batch.silent):
         errors = _fit(_errors(rejections))
         content = {"requestId": batch.request_id, "errors": errors, "warnings": _fit(warnings[:MAX_REJECTIONS])}
-        return answer_json(207, batch.request_id, content)
+        return answer_json(207, batch.request_id, content, headers)
     if batch.silent:
-        return answer_json(204, batch.request_id, None)
-    return answer_json(202, batch.request_id, {"requestId": batch.request_id})
+        return answer_json(204, batch.request_id, None, headers)
+    return answer_json(202, batch.request_id, {"requestId": batch.request_id}, headers)
 
 
 def _of_the_whole_request(acceptance: Acceptance) -> Problem | None:
@@ -77,8 +77,8 @@ def _shorten(entry: Mapping[str, Any]) -> Mapping[str, Any]:
 def _answer_unsafe(acceptance: Acceptance) -> dict[str, Any]:
     safe = sorted(event.index for event in (*acceptance.settlement.delivered, *acceptance.spooled))
     detail = (
-        "Adobe cannot take all events now, and keeping them failed. Those in report.acceptedIndexes are safe, those in "
-        "report.errors are rejected; send all others again, with the same _id, after Retry-After seconds."
+        "Adobe has not confirmed all events, and keeping the others failed. Those in report.acceptedIndexes are safe, "
+        "those in report.errors are rejected; send all others again, with the same _id, after Retry-After seconds."
     )
     report = {"acceptedIndexes": safe, "errors": describe(acceptance.rejections[:MAX_REJECTIONS])}
     problem = our_problem("not-kept", 503, "Events not kept", detail)._replace(report=report)

@@ -27,7 +27,10 @@ _ANSWER_SECONDS = 0.5  # kept back for answering, so that the client hears from 
 
 
 class Collect:
-    """Serves requests; `idempotency` is made only for those with an id, no `allowed_datastreams` allow them all."""
+    """Serves requests; `idempotency` is made only for those with an id, no `allowed_datastreams` allow them all.
+
+    With `respond_async` a client that does not say whether it waits for Edge does not.
+    """
 
     def __init__(
         self,
@@ -35,11 +38,14 @@ class Collect:
         idempotency: "Callable[[], Idempotency]",
         allowed_datastreams: Set[str],
         now: Callable[[], float],
+        *,
+        respond_async: bool = False,
     ) -> None:
         self._acceptor = acceptor
         self._idempotency = idempotency
         self._allowed_datastreams = allowed_datastreams
         self._now = now
+        self._respond_async = respond_async
 
     def serve(self, event: dict[str, Any], context: "LambdaContext", metrics: Metrics) -> dict[str, Any]:
         """The answer to a Lambda proxy integration event."""
@@ -77,21 +83,32 @@ class Collect:
         self, request: HttpRequest, request_id: str, received_at: float, deadline: Deadline, metrics: Metrics
     ) -> dict[str, Any]:
         batch = read_batch(request, request_id, self._allowed_datastreams, datetime.fromtimestamp(received_at, UTC))
-        acceptance = self._acceptor.accept(batch, deadline)
+        asked = _is_asynchronous(request)
+        is_async = self._respond_async if asked is None else asked
+        acceptance = (self._acceptor.keep if is_async else self._acceptor.accept)(batch, deadline)
         measure_settlement(metrics, acceptance.settlement)
         count(
             metrics,
             EventsAccepted=acceptance.accepted,
             EventsDelivered=len(acceptance.settlement.delivered),
-            EventsSpooled=len(acceptance.spooled),
+            **{"EventsStoredOnRequest" if is_async else "EventsSpooled": len(acceptance.spooled)},
             EventsRejected=len(acceptance.rejections),
         )
         log = getattr(logger, acceptance.severity)
         log("batch handled", extra={"requestId": request_id, **acceptance.facts()})
-        answer = answer_batch(acceptance)
+        answer = answer_batch(acceptance, {"Preference-Applied": "respond-async"} if asked else {})
         if acceptance.unsafe:
             logger.error("spool failed", extra={"requestId": request_id, "unsafe": len(acceptance.unsafe)})
             raise Unfinished(answer)
         if len(answer["body"]) > _LONGEST_REMEMBERED:
             raise Unfinished(answer)
         return answer
+
+
+def _is_asynchronous(request: HttpRequest) -> bool | None:
+    lines = request.header_lines.get("prefer")
+    if lines is None:
+        return None
+    from relay.core.prefer import is_asynchronous  # noqa: PLC0415 - few clients say what they prefer
+
+    return is_asynchronous(lines)
