@@ -42,7 +42,7 @@ _CREDENTIALS = {
     "scopes": "AdobeScopes",
 }
 
-_FIRST_WAIT = 1  # seconds: nobody wants to watch a real ingestion's pace
+_FIRST_WAIT = 1  # seconds: nobody wants to watch the pace of real ingestions and rounds
 _IN_FILE = (
     "api_url",
     "api_key",
@@ -261,6 +261,7 @@ def _deploy(
     parameters = {_ADDRESSES[name]: url for name, url in addresses.items()}
     parameters |= {_CREDENTIALS[member]: value for member, value in credentials.items()}
     parameters |= {"CampaignOrganization": organization, "IngestFirstWait": str(_FIRST_WAIT)}
+    parameters |= {"RedeliverWindow": str(_FIRST_WAIT)}
     parameters |= {"ScheduleMappingIds": "42,43"}  # of a schedule that is disabled
     configuration = logs / "samconfig.toml"  # and not the command line, which every user of the machine can read
     overrides = json.dumps(" ".join(f'{name}="{value}"' for name, value in parameters.items()))

@@ -112,10 +112,10 @@ def test_a_collect_function_that_is_killed_while_it_sends(relay: Relay, sandbox:
 
 @pytest.fixture
 def short_visibility(stack: Stack) -> Iterator[None]:
-    """The spool hides a received message for 12 seconds: longer than a function runs here before it is killed."""
+    """The spool hides a received message for 20 seconds: longer than a function runs here before it is killed."""
     sqs = client("sqs", stack.aws_endpoint_url)
     usual = sqs.get_queue_attributes(QueueUrl=stack.spool_url, AttributeNames=["VisibilityTimeout"])["Attributes"]
-    sqs.set_queue_attributes(QueueUrl=stack.spool_url, Attributes={"VisibilityTimeout": "12"})
+    sqs.set_queue_attributes(QueueUrl=stack.spool_url, Attributes={"VisibilityTimeout": "20"})
     yield
     sqs.set_queue_attributes(QueueUrl=stack.spool_url, Attributes=usual)
 
