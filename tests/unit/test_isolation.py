@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.core.events import Event
+from relay.core.evidence import Weight
 from relay.core.isolation import MOST_REQUESTS, NOT_ISOLATED, Isolation
 from relay.core.problem import edge_problem
 from relay.core.settlement import Settlement
@@ -36,6 +37,7 @@ class Search:
     is_shared: bool = False
     takes_others: bool = False
     attempt: int = 0
+    weight: Weight = Weight.NONE
     requests: list[set[int]] = field(default_factory=list)
 
     def run(self) -> Settlement:
@@ -49,7 +51,7 @@ class Search:
         )
         while sent := isolation.next():
             self.requests.append({event.index for event in sent})
-            isolation.learn(self.edge(self.requests[-1]))
+            isolation.learn(self.edge(self.requests[-1]), self.weight)
         settlement = isolation.settlement
         places = [
             *(event.index for event in settlement.delivered),
@@ -218,6 +220,53 @@ def test_when_edge_takes_others_each_event_that_it_fails_on_goes_by_itself():
     assert sorted(map(sorted, deferred(settlement))) == [[place] for place in range(8)]
     assert [{place} in search.requests for place in range(8)] == [True] * 8
     assert len(search.requests) == 15
+
+
+def test_a_suspect_is_sent_four_times_in_a_row_before_the_try_counts():
+    """Edge may fail on anything now and then."""
+    search = Search(crashing(1), 2, takes_others=True, weight=Weight.FULL)
+    settlement = search.run()
+
+    assert search.requests == [{0, 1}, {0}, {1}, {1}, {1}, {1}]
+    assert [found.weight for found in settlement.deferred] == [Weight.FULL]
+
+
+def test_a_suspect_that_edge_takes_at_the_second_time_is_delivered():
+    """It was not to blame."""
+    answers = iter([UNCLEAR, TAKEN])
+    search = Search(lambda _: next(answers), 1, takes_others=True, weight=Weight.FULL)
+    settlement = search.run()
+
+    assert [event.index for event in settlement.delivered] == [0]
+    assert settlement.deferred == []
+
+
+def test_a_suspect_is_sent_once_if_nothing_counts_against_it():
+    """In an outage that would be in vain."""
+    search = Search(lambda _: UNCLEAR, 1)
+    settlement = search.run()
+
+    assert search.requests == [{0}]
+    assert [found.weight for found in settlement.deferred] == [Weight.NONE]
+
+
+def test_twenty_suspects_that_are_all_bad_are_all_sent_four_times_in_one_try():
+    """So the next try has others to look at."""
+    search = Search(lambda _: UNCLEAR, 20, takes_others=True, weight=Weight.FULL)
+    settlement = search.run()
+
+    assert [found.weight for found in settlement.deferred] == [Weight.FULL] * 20
+    assert len(search.requests) == 19 + 20 * 4
+
+
+def test_among_hundreds_of_bad_events_each_try_finds_some():
+    """It cannot find them all."""
+    search = Search(crashing(*range(200)), 400)
+    settlement = search.run()
+
+    assert len(search.requests) == MOST_REQUESTS - 1
+    assert len(settlement.delivered) == 200
+    assert sum(len(found) == 1 for found in deferred(settlement)) >= 20
 
 
 def test_when_edge_names_bad_events_one_by_one_a_client_hears_after_120_requests():

@@ -37,8 +37,7 @@ def test_events_of_equal_envelopes_share_a_load():
     (load,) = loads(Message(D, (parcel("a", [1, 2]),)), Message(D, (parcel("b"), parcel("c"))))
 
     assert origins(load) == {("a", 0), ("a", 1), ("b", 0), ("c", 0)}
-    assert [load.origin(event) for event in load.events] == [item.origin for item in load.items]
-    assert [event.body for event in load.events] == [item.event.body for item in load.items]
+    assert [item.event.body for item in load.items] == [event.body for event in load.events]
     assert load.is_shared
 
 
@@ -96,11 +95,21 @@ def test_a_load_was_tried_as_often_as_the_event_that_was_tried_most():
     assert load.attempts == 3
 
 
-def test_events_of_one_request_are_not_shared():
-    """Also when its parcels have different histories."""
-    (load,) = loads(Message(D, (parcel("a", attempts=1), parcel("a", attempts=2))))
+def test_only_the_events_of_one_parcel_are_sure_to_be_of_one_client():
+    """Two clients can give their requests the same id."""
+    (alone,) = loads(Message(D, (parcel("a", [1, 2]),)))
+    (together,) = loads(Message(D, (parcel("a"),)), Message(D, (parcel("a"),)))
 
-    assert not load.is_shared
+    assert not alone.is_shared
+    assert together.is_shared
+
+
+def test_suspects_share_loads_of_twenty():
+    """Each may be sent four times in one try."""
+    found = loads(Message(D, tuple(parcel(f"{number}", unclear_at=NOW) for number in range(50))))
+
+    assert [len(load.events) for load in found] == [20, 20, 10]
+    assert all(load.is_suspect for load in found)
 
 
 PARCELS = st.lists(st.lists(st.integers(2, 30_000), min_size=1, max_size=5), min_size=1, max_size=4)

@@ -15,13 +15,17 @@ from tests.support import NOW
 OUTAGE = Judgement(Verdict.TRANSIENT, 503)
 BEHIND = Judgement(Verdict.TRANSIENT, 503, "0201-503", scope=Scope.DATASTREAM)
 UNCLEAR = Judgement(Verdict.UNCERTAIN, 500, scope=Scope.DATASTREAM)
+GAVE_UP = Judgement(Verdict.TRANSIENT, 502)
+LOST = Judgement(Verdict.TRANSIENT, ambiguous=True)
 SETUP = Judgement(Verdict.SETUP, 403)
 REFUSED_CREDENTIALS = Judgement(Verdict.SETUP)
 
 
-def load(name: str, datastream: str = "d", hint: str = "", *, is_suspect: bool = False) -> Load:
+def load(
+    name: str, datastream: str = "d", hint: str = "", *, is_suspect: bool = False, accepted_at: float = NOW
+) -> Load:
     event = Event(0, b"{}")
-    items = [Item(0, Parcel(name, name, NOW, (event,), 1), event)]
+    items = [Item(0, Parcel(name, name, accepted_at, (event,), 1), event)]
     return Load.of(Envelope(datastream, hint), items, is_suspect=is_suspect)
 
 
@@ -113,6 +117,58 @@ def test_two_loads_in_a_row_about_which_nothing_is_said_are_an_outage_of_their_d
 
     assert names(start(schedule)) == ["e"]
     assert rest(schedule) == {"c": UNCLEAR}
+
+
+def test_after_such_a_load_the_one_that_waits_longest_is_next():
+    """New bad events do not hold back what has been there before."""
+    schedule = Schedule([load("new"), load("newer"), load("old", accepted_at=NOW - 60)])
+    (first,) = start(schedule)
+    schedule.learn(first, deferred(first, UNCLEAR))
+
+    (second,) = start(schedule)
+    assert names([second]) == ["old"]
+    schedule.learn(second, taken(second))
+    assert names(start(schedule)) == ["newer"]
+
+
+@pytest.mark.parametrize("silence", [GAVE_UP, LOST], ids=["a gateway gave up", "a connection was lost"])
+def test_two_loads_in_a_row_without_a_word_of_edge_are_an_outage_of_edge(silence: Judgement):
+    """The first may hold an event that brings it down."""
+    schedule = Schedule([load("a"), load("b"), load("c", "e")])
+    (first,) = start(schedule)
+    schedule.learn(first, deferred(first, silence))
+    (second,) = start(schedule)
+    assert names([second]) == ["b"]
+    schedule.learn(second, deferred(second, silence))
+
+    assert start(schedule) == []
+    assert rest(schedule) == {"c": silence}
+
+
+def test_one_load_in_parts_counts_once():
+    """Its parts may all hold bad events."""
+    schedule = Schedule([load("a"), load("b")])
+    (first,) = start(schedule)
+    schedule.learn(first, Settlement(deferred=[Deferred(first.events, UNCLEAR), Deferred(first.events, UNCLEAR)]))
+
+    assert names(start(schedule)) == ["b"]
+
+
+def test_suspects_that_edge_fails_on_are_no_outage_if_it_takes_others():
+    """If it takes nothing, two loads of them are tried, and not all."""
+    suspects = [load(f"suspect{number}", is_suspect=True) for number in range(3)]
+    alone, beside = Schedule(suspects), Schedule([load("a"), *suspects])
+    for _ in range(2):
+        (found,) = start(alone)
+        alone.learn(found, deferred(found, UNCLEAR))
+    (first,) = start(beside)
+    beside.learn(first, taken(first))
+    two = start(beside)[:2]
+    for found in two:
+        beside.learn(found, deferred(found, UNCLEAR))
+
+    assert rest(alone) == {"suspect2": UNCLEAR}
+    assert rest(beside) == {}
 
 
 def test_suspects_go_when_the_others_of_their_datastream_are_back():

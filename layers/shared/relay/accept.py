@@ -94,7 +94,7 @@ class Acceptor:
         from relay.core.message import Message, Outgoing, Parcel  # noqa: PLC0415 - on most days nothing is spooled
 
         messages = []
-        for events, judgement in deferred:
+        for events, judgement, _ in deferred:
             parcel = Parcel(
                 request_id=batch.request_id,
                 sent_as=batch.sent_as(events),

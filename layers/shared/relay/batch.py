@@ -61,9 +61,9 @@ class Batch(NamedTuple):
             return self.request_id
         return part_id(self.request_id, [event.index for event in events])
 
-    def origin(self, event: Event) -> tuple[str, int]:
-        """The id of the client's request, and the event's place in it."""
-        return self.request_id, event.index
+    def failed_at(self, _: Event, /) -> float:
+        """Edge has not seen it."""
+        return 0.0
 
 
 def read_batch(request: HttpRequest, request_id: str, allowed_datastreams: Set[str], received_at: datetime) -> Batch:

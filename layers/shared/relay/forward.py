@@ -11,8 +11,8 @@ from relay.core.breaker import Breakers, Spared, Tickets
 from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.events import UNIT_BYTES, Event
-from relay.core.evidence import SEVERAL, Evidence
-from relay.core.isolation import Isolation
+from relay.core.evidence import Evidence, Weight, mark
+from relay.core.isolation import MANY_TRIES, Isolation
 from relay.core.packing import pack
 from relay.core.settlement import Settlement
 from relay.core.verdict import Answer, Judgement, Scope, Verdict, judge
@@ -76,8 +76,8 @@ class Shipment(Protocol):
         """The id under which Edge gets these of the events together."""
         ...
 
-    def origin(self, event: Event) -> tuple[str, int]:
-        """The id of the client's request, and the event's place in it."""
+    def failed_at(self, event: Event, /) -> float:
+        """When Edge has last failed on the event by itself, in epoch seconds; 0 if it has not."""
         ...
 
 
@@ -158,9 +158,16 @@ class Forwarder:
         request_id = shipment.sent_as(events)
         judgement = self._send(shipment, request_id, events, deadline, goes_on=goes_on)
         try:
-            isolation.learn(judgement._replace(sent_as=request_id))
+            isolation.learn(judgement._replace(sent_as=request_id), self._weight(shipment, events))
         except Exception as error:  # noqa: BLE001 - the events are to blame, perhaps: they are isolated as for a bare 500
             isolation.learn(_failure(error)._replace(sent_as=request_id))
+
+    def _weight(self, shipment: Shipment, events: tuple[Event, ...]) -> Weight:
+        """What it counts against the events if Edge has failed on them."""
+        if not shipment.is_suspect or len(events) > 1:
+            return Weight.NONE
+        datastream_id, (event,) = shipment.envelope.datastream_id, events
+        return self.evidence.weight(datastream_id, mark(event.body), self._now(), shipment.failed_at(event))
 
     def _send(
         self, shipment: Shipment, request_id: str, events: tuple[Event, ...], deadline: Deadline, *, goes_on: bool
@@ -174,7 +181,7 @@ class Forwarder:
         judgement: Judgement | None = None
         started = self._now()
         try:
-            judgement = self._ask(shipment, request_id, events, deadline)
+            judgement = self._suspect(shipment, self._ask(shipment, request_id, events, deadline))
         except Exception as error:  # noqa: BLE001 - one of several requests in parallel must not take the others along
             judgement = _failure(error)
         finally:  # whatever happened, a probe has come back
@@ -184,12 +191,24 @@ class Forwarder:
                     self._breakers.leave(datastream_id, tickets, None, now)  # it may be about the events
                 else:
                     self._breakers.leave(datastream_id, tickets, judgement, now)
-                if shipment.is_answered and judgement and judgement.status is not None:
-                    key = shipment.origin(events[0]) if len(events) == 1 else (request_id, SEVERAL)
+                if shipment.is_answered and judgement and judgement.was_sent:
+                    event = mark(events[0].body) if len(events) == 1 else None
                     was_taken = judgement.verdict is Verdict.DELIVERED
-                    self.evidence.note(datastream_id, key, now, was_taken=was_taken, was_suspect=shipment.is_suspect)
+                    self.evidence.note(datastream_id, event, now, was_taken=was_taken, was_suspect=shipment.is_suspect)
                 self._returned.notify_all()
         return judgement._replace(seconds=now - started)
+
+    def _suspect(self, shipment: Shipment, judgement: Judgement) -> Judgement:
+        """The judgement, or that it may be about the events: a gateway gives up, or a connection is lost, at each try.
+
+        To wait in vain for an answer is slow. So after that, events are searched only while Edge takes others.
+        """
+        if shipment.attempts < MANY_TRIES or not judgement.says_nothing:
+            return judgement
+        is_known = judgement.status is not None or shipment.is_suspect
+        if not is_known and not self.evidence.takes_others(shipment.envelope.datastream_id, self._now()):
+            return judgement
+        return judgement._replace(verdict=Verdict.UNCERTAIN, scope=Scope.DATASTREAM)
 
     def _enter(self, datastream_id: str, deadline: Deadline) -> Tickets | Judgement:
         """Leave to send a request, or why not. When a probe is on its way, its answer is waited for."""

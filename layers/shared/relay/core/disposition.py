@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from relay.core.backoff import LONGEST, MAX_DELAY, delay, wait_in_trouble, wait_of_suspect, wait_out_of_time
 from relay.core.envelope import Envelope
-from relay.core.evidence import Evidence, Weight
+from relay.core.evidence import Evidence, Weight, mark
 from relay.core.load import Item, Load, messages_of
 from relay.core.message import Message, Parcel
 from relay.core.problem import Problem
@@ -89,7 +89,7 @@ def dispose(load: Load, settlement: Settlement, evidence: Evidence, now: float) 
         dead += bury(load.envelope, items, refusal.reason, refusal.sent_as, refusal.problem)
     for deferred in settlement.deferred:
         judgement = deferred.judgement
-        if not _is_about_one_event(deferred):
+        if not deferred.is_about_one_event:
             says_more = judgement.was_tried and judgement.verdict is not Verdict.UNCERTAIN
             items = _tried(load.items_of(deferred.events), tries, is_cleared_of_time=says_more)
             retries += _retries(load.envelope, items, judgement, now)
@@ -108,14 +108,6 @@ def leave(load: Load, judgement: Judgement, now: float) -> Disposition:
     return Disposition([], [], list(_retries(load.envelope, load.items_of(load.events), judgement, now)))
 
 
-def suspicion(load: Load, deferred: Deferred, evidence: Evidence, now: float) -> Weight:
-    """How much counts against a single event of the load: Edge fails on it while it takes others."""
-    if not _is_about_one_event(deferred):
-        return Weight.NONE
-    (item,) = load.items_of(deferred.events)
-    return evidence.weight(load.envelope.datastream_id, item.origin, now, item.parcel.unclear_at)
-
-
 def put_back(retries: Iterable[Retry], random: Callable[[], float], now: float) -> list[PutBack]:
     """The events to try again, in as few messages as hold them: together only what waits for the same."""
     groups: dict[tuple[Envelope, bool], list[Retry]] = {}
@@ -129,12 +121,6 @@ def put_back(retries: Iterable[Retry], random: Callable[[], float], now: float) 
             retry_after = max(waits[id(item)].retry_after or 0.0 for item in items)
             found.append(PutBack(message, min(MAX_DELAY, delay(longest, retry_after, random(), now)), items))
     return found
-
-
-def _is_about_one_event(deferred: Deferred) -> bool:
-    """Whether Edge has said nothing to a single event: it may be about that. If code of ours failed, Edge is silent."""
-    judgement = deferred.judgement
-    return len(deferred.events) == 1 and judgement.verdict is Verdict.UNCERTAIN and not judgement.has_failed
 
 
 def _tried(items: Sequence[Item], tries: int, *, is_cleared_of_time: bool = False) -> list[Item]:
@@ -161,11 +147,11 @@ def _retry_alone(load: Load, deferred: Deferred, evidence: Evidence, tries: int,
     """The retry of an event that Edge says nothing about, with what counts against it."""
     (item,) = _tried(load.items_of(deferred.events), tries)
     parcel = item.parcel.with_events((item.event,))._replace(unclear_at=now)
-    if weight := suspicion(load, deferred, evidence, now):
-        parcel = parcel._replace(unclear=parcel.unclear + weight, unclear_since=0.0)
+    if deferred.weight:
+        parcel = parcel._replace(unclear=parcel.unclear + deferred.weight, unclear_since=0.0)
         wait = wait_of_suspect(math.ceil(parcel.unclear / Weight.FULL))
     else:  # nothing speaks against it, so this is waited out like any outage
-        is_alone = evidence.was_alone(load.envelope.datastream_id, item.origin, parcel.unclear_since)
+        is_alone = evidence.was_alone(load.envelope.datastream_id, mark(item.event.body), parcel.unclear_since)
         parcel = parcel._replace(unclear_since=(parcel.unclear_since or now) if is_alone else 0.0)
         wait = wait_in_trouble(now - parcel.accepted_at)
     return Retry(load.envelope, item._replace(parcel=parcel), wait, deferred.judgement.retry_after)
@@ -189,9 +175,10 @@ def bury(
     groups: dict[int, list[Item]] = {}
     for item in items:
         groups.setdefault(id(item.parcel), []).append(item)
+    status = judgement and judgement.status
     shared = {
         "reason": reason,
-        "code": problem.type.rpartition("/")[2] if problem else f"HTTP {judgement.status}" if judgement else "",
+        "code": problem.type.rpartition("/")[2] if problem else f"HTTP {status}" if status else "",
         "detail": _printable(" ".join([problem.detail, *problem.report.get("errors", ())]) if problem else ""),
         "datastreamId": _printable(envelope.datastream_id),
     }

@@ -3,35 +3,45 @@
 An answer that says nothing about the events (a bare 500) convicts nobody by itself: in an outage every request gets it.
 """
 
+import math
+from collections import deque
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-AROUND_SECONDS = 15.0  # so far apart, a delivery and a failure are still about the same state of Edge
+AROUND_SECONDS = 15.0  # so long after a delivery, a failure is still about the same state of Edge
 MEMORY_SECONDS = 1_800.0  # twice as long as any message is delayed: whoever else waits has been tried meanwhile
 
 _LATELY_SECONDS = 900.0
-_MOST_DATASTREAMS = 200
+_MOST_DATASTREAMS = 1_000
 _MOST_ANSWERS = 100  # of a datastream
 
 
 class Weight(IntEnum):
-    """How much a failure on an event counts against it."""
+    """How much it counts against an event that Edge fails on it four times in a row."""
 
     NONE = 0
-    SOME = 1  # Edge has taken others since it failed on the event before
-    FULL = 3  # Edge takes others at that very time
-
-
-# What tells one request from another: of a single event the id of the client's request and the place in it, of several
-# events the id of the request to Edge, and SEVERAL.
-Key = tuple[str, int]
-SEVERAL = -1
+    SOME = 1
+    FULL = 3  # which an event of which nothing is wrong gets by chance in one of 16 tries, if that often
 
 
 class _Answer(NamedTuple):
     at: float
     was_taken: bool
-    was_suspect: bool  # Edge had failed on the events before
+    event: int | None  # its mark, when the request had no other
+
+
+class _Seen:
+    """The answers for one datastream."""
+
+    def __init__(self) -> None:
+        self.answers: deque[_Answer] = deque(maxlen=_MOST_ANSWERS)  # to requests with events not failed on before
+        self.last: tuple[int | None, float] = None, -math.inf  # the mark and the time of the last answer to any request
+        self.other_at = -math.inf  # the time of the last one that was about something else
+
+
+def mark(body: bytes) -> int:
+    """What tells an event from all others, whoever sent it: two clients can give their requests the same id."""
+    return hash(body)
 
 
 class Evidence:
@@ -39,53 +49,60 @@ class Evidence:
 
     def __init__(self, now: float) -> None:
         self._began_at = now
-        self._answers: dict[str, dict[Key, _Answer]] = {}
+        self._seen: dict[str, _Seen] = {}
 
-    def note(self, datastream_id: str, key: Key, now: float, *, was_taken: bool, was_suspect: bool = False) -> None:
-        """A request with these events got an answer."""
-        answers = self._answers.get(datastream_id, {})
-        _keep(answers, key, _Answer(now, was_taken, was_suspect), _MOST_ANSWERS)
-        _keep(self._answers, datastream_id, answers, _MOST_DATASTREAMS)
+    def note(
+        self, datastream_id: str, event: int | None, now: float, *, was_taken: bool, was_suspect: bool = False
+    ) -> None:
+        """A request got an answer; `event` is the mark of its only event.
 
-    def weight(self, datastream_id: str, key: Key, now: float, since: float) -> Weight:
-        """How much it counts that Edge has just failed on this single event; `since` is when it did so before.
-
-        Nothing if Edge takes fewer others than it fails on: then it fails on everything now and then.
+        What becomes of suspects is no news of Edge: they are sent again and again until they are taken.
         """
-        answers = dict(self._answers.get(datastream_id, {}))  # another thread may note one meanwhile
-        others = [answer for other, answer in answers.items() if other != key]
-        lately = [
-            answer
-            for answer in others
-            # that Edge fails on suspects again is no news of Edge
-            if answer.at >= now - _LATELY_SECONDS and (answer.was_taken or not answer.was_suspect)
-        ]
-        if 2 * sum(answer.was_taken for answer in lately) < len(lately):
-            return Weight.NONE
-        failed_at = answers[key].at if key in answers else now
+        seen = self._seen.pop(datastream_id, None) or _Seen()
+        self._seen[datastream_id] = seen  # the last one
+        if len(self._seen) > _MOST_DATASTREAMS:
+            del self._seen[next(iter(self._seen))]
+            self._began_at = now
+        if not was_suspect:
+            seen.answers.append(_Answer(now, was_taken, event))
+        if event is None or event != seen.last[0]:
+            seen.other_at = seen.last[1]
+        seen.last = event, now
+
+    def weight(self, datastream_id: str, event: int, now: float, since: float) -> Weight:
+        """How much it counts that Edge fails on this event now; `since` is when it did so before.
+
+        Others that it takes at this very time count more than those it has taken since then. The more of the others it
+        fails on, the less one failure says; if it fails on more than three of four, nothing.
+        """
+        others = [answer for answer in self._answers(datastream_id) if answer.event != event]
+        lately = [answer.was_taken for answer in others if answer.at >= now - _LATELY_SECONDS]
         taken_at = [answer.at for answer in others if answer.was_taken]
-        if any(abs(at - failed_at) <= AROUND_SECONDS for at in taken_at):
-            return Weight.FULL
-        return Weight.SOME if any(0.0 < since < at for at in taken_at) else Weight.NONE
+        is_reliable = 2 * sum(lately) >= len(lately)
+        if not lately or 4 * sum(lately) < len(lately):
+            return Weight.NONE
+        if any(now - at <= AROUND_SECONDS for at in taken_at):
+            return Weight.FULL if is_reliable else Weight.SOME
+        return Weight.SOME if is_reliable and any(0.0 < since < at for at in taken_at) else Weight.NONE
 
     def takes_others(self, datastream_id: str, now: float) -> bool:
         """Whether Edge takes events of the datastream at this very time."""
-        answers = dict(self._answers.get(datastream_id, {}))
-        return any(answer.was_taken and abs(now - answer.at) <= AROUND_SECONDS for answer in answers.values())
+        answers = self._answers(datastream_id)
+        return any(answer.was_taken and now - answer.at <= AROUND_SECONDS for answer in answers)
 
-    def was_alone(self, datastream_id: str, key: Key, since: float) -> bool:
+    def was_alone(self, datastream_id: str, event: int, since: float) -> bool:
         """Whether no other events of the datastream were sent since then, as far as we know."""
-        answers = dict(self._answers.get(datastream_id, {}))
-        return all(other == key or answer.at < since for other, answer in answers.items())
+        seen = self._seen.get(datastream_id)
+        if not seen:
+            return True
+        last, at = seen.last
+        return (seen.other_at if last == event else at) < since
 
     def reaches_back(self, now: float) -> bool:
         """Whether this memory is long enough to tell that there is nothing else."""
         return now - self._began_at >= MEMORY_SECONDS
 
-
-def _keep(found: dict[Any, Any], key: Any, value: Any, most: int) -> None:
-    """Put it last, and forget the first if there are too many."""
-    found.pop(key, None)
-    found[key] = value
-    if len(found) > most:
-        del found[next(iter(found))]
+    def _answers(self, datastream_id: str) -> list[_Answer]:
+        """A copy, since another thread may note one meanwhile."""
+        seen = self._seen.get(datastream_id)
+        return list(seen.answers) if seen else []

@@ -10,14 +10,20 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from relay.core.events import Event, Rejection
+from relay.core.evidence import Weight
 from relay.core.problem import Problem
 from relay.core.settlement import Deferred, Refusal, Settlement
 from relay.core.verdict import Judgement, Verdict
 
 # For the events of one request: to isolate many bad events would take twice as many requests as there are events.
 MOST_REQUESTS = 120
+MANY_TRIES = 4  # in vain: one of the events may be the reason
 _TOKEN_RENEWALS = 1  # kept free: a request is sent a second time when the token has expired
 NOT_ISOLATED = "events not isolated"
+
+# Requests with a suspect in one try. If Edge fails on half of all requests, three such tries convict one good event of
+# 4,000.
+FAILURES_IN_A_ROW = 4
 
 _GOLDEN_RATIO = 0.618034  # its multiples, without their whole numbers, are spread evenly and never close to each other
 _NO_CONSENT = "0301-200"
@@ -51,6 +57,7 @@ class Isolation:
         self._is_shared = is_shared
         self._attempt = attempt
         self._requests = 0
+        self._failures = 0  # on one event by itself, in a row
         self._divisions = 0  # of unclear events while Edge takes nothing
         self._takes_some = takes_others
         self._is_over = False  # Edge takes nothing now
@@ -65,13 +72,17 @@ class Isolation:
         self._close()
         return None
 
-    def learn(self, judgement: Judgement) -> None:
-        """What came of the request with the `next` events; `judgement.sent_as` is its id."""
+    def learn(self, judgement: Judgement, weight: Weight = Weight.NONE) -> None:
+        """What came of the request with the `next` events; `judgement.sent_as` is its id.
+
+        `weight` is what counts against a suspect that Edge fails on. As it may fail on anything now and then, the event
+        is sent again before the try counts.
+        """
         events = self._parts[-1].events
         verdict, problem = judgement.verdict, judgement.problem
         notices = [_in_client_terms(notice, events) for notice in judgement.notices]
         guilty = _guilty(events, judgement) if verdict is Verdict.EVENT_REJECTED else []
-        self._parts.pop()  # from here on nothing can go wrong, so no event is lost or in two places
+        part = self._parts.pop()  # from here on nothing can go wrong, so no event is lost or in two places
         settled = self.settlement
         settled.judgements.append(judgement)
         settled.in_doubt += len(events) if judgement.ambiguous else 0
@@ -87,10 +98,17 @@ class Isolation:
             self._parts += _halves(events, judgement)
         elif verdict is Verdict.REQUEST_REFUSED and problem:
             settled.refusals.append(Refusal(events, problem, judgement.sent_as))
+        elif verdict is Verdict.UNCERTAIN and len(events) > 1:
+            self._unclear.append(Deferred(events, judgement))
         elif verdict is Verdict.UNCERTAIN:
-            (self._unclear if len(events) > 1 else self._alone).append(Deferred(events, judgement))
+            self._failures += 1
+            if weight and self._failures < FAILURES_IN_A_ROW:
+                self._parts.append(part)
+                return
+            self._alone.append(Deferred(events, judgement, weight))
         else:
             self._put_off(events, judgement)
+        self._failures = 0
 
     def abandon(self, judgement: Judgement) -> None:
         """Nothing more can be learnt: what is left waits together."""
@@ -118,20 +136,26 @@ class Isolation:
     def _divided(self) -> list[_Part]:
         """Parts to send of what Edge has said nothing about.
 
-        While Edge takes others: both halves of everything. Otherwise three requests at most, to see whether it does.
+        While Edge takes others: halves of the most events, to deliver the good ones; later, of the fewest, so that each
+        try finds some bad ones. Otherwise three requests at most, to see whether it does.
         """
         if self._takes_some:
-            found, self._unclear = self._unclear, []
-            return [part for deferred in found for part in _halves(*deferred)]
+            if not self._unclear:
+                return []
+            choose = max if self._requests < MOST_REQUESTS // 2 else min
+            place = choose(range(len(self._unclear)), key=lambda place: len(self._unclear[place].events))
+            found = self._unclear.pop(place)
+            return _halves(found.events, found.judgement)
         self._divisions += 1
         if not self._unclear or self._divisions > 2:
             return []
         if self._divisions == 1:
-            return _halves(*self._unclear.pop())
+            found = self._unclear.pop()
+            return _halves(found.events, found.judgement)
         # Each half may hold a bad event. One event by itself is most likely good. The next try sends another, far off.
         places = [(number, place) for number, found in enumerate(self._unclear) for place in range(len(found.events))]
         number, place = places[int(self._attempt * _GOLDEN_RATIO % 1 * len(places))]
-        events, judgement = self._unclear[number]
+        events, judgement, _ = self._unclear[number]
         self._unclear[number] = Deferred(events[:place] + events[place + 1 :], judgement)
         return [_Part(events[place : place + 1], judgement)]
 

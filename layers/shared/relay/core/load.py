@@ -1,17 +1,19 @@
 """A load: events of the spool that one request to Edge can carry, whoever sent them. Each keeps its own origin."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple, Self
 
 from relay.core.envelope import Envelope
 from relay.core.events import Event
+from relay.core.isolation import MANY_TRIES
 from relay.core.message import Message, Parcel
 from relay.core.packing import pack_runs
 from relay.core.request_id import shared_id
 
-_OFTEN = 4  # tries
+# All of a load can be bad, and each is sent four times in one try: about a hundred requests.
+_MOST_SUSPECTS = 20
 
 
 class _Doubt(IntEnum):
@@ -47,10 +49,6 @@ class Load:
         events = tuple(Event(place, item.event.body) for place, item in enumerate(items))
         return cls(envelope, tuple(items), events, is_suspect)
 
-    def suspects(self, events: tuple[Event, ...]) -> Self:
-        """The same with some of its events, on which Edge has failed."""
-        return replace(self, events=events, is_suspect=True)
-
     @property
     def is_answered(self) -> bool:
         """The clients have had their 2xx."""
@@ -58,28 +56,32 @@ class Load:
 
     @property
     def is_shared(self) -> bool:
-        """Whether the events are of several clients' requests."""
-        first = self.items[0].parcel.request_id
-        return any(item.parcel.request_id != first for item in self.items)
+        """Whether the events may be of several clients' requests: their ids do not tell, as two can be the same."""
+        return any(item.parcel is not self.items[0].parcel for item in self.items)
 
     @property
     def attempts(self) -> int:
         """Tries before this one, of the event that was tried most."""
         return max(item.parcel.attempts for item in self.items)
 
+    @property
+    def accepted_at(self) -> float:
+        """When the event that waits longest was accepted, in epoch seconds."""
+        return min(item.parcel.accepted_at for item in self.items)
+
     def items_of(self, events: Iterable[Event]) -> list[Item]:
         return [self.items[event.index] for event in events]
 
-    def origin(self, event: Event) -> tuple[str, int]:
-        """The id of the client's request, and the event's place in it."""
-        return self.items[event.index].origin
+    def failed_at(self, event: Event, /) -> float:
+        """When Edge has last failed on the event by itself, in epoch seconds; 0 if it has not."""
+        return self.items[event.index].parcel.unclear_at
 
     def sent_as(self, events: Sequence[Event]) -> str:
         """The id under which Edge gets these of the events together."""
         parcel = self.items[events[0].index].parcel
         if len(events) == len(parcel.events) and all(self.items[event.index].parcel is parcel for event in events):
             return parcel.sent_as
-        return shared_id(map(self.origin, events))
+        return shared_id(item.origin for item in self.items_of(events))
 
 
 def plan_loads(messages: Iterable[tuple[int, Message, bool]]) -> list[Load]:
@@ -99,14 +101,19 @@ def plan_loads(messages: Iterable[tuple[int, Message, bool]]) -> list[Load]:
     return [
         Load.of(envelope, items, is_suspect=doubt is _Doubt.SUSPECT)
         for (envelope, doubt, _), found_runs in sorted(runs.items(), key=lambda item: item[0][1])
-        for items in pack_runs(found_runs, envelope.overhead, _size)
+        for packed in pack_runs(found_runs, envelope.overhead, _size)
+        for items in (_divided(packed) if doubt is _Doubt.SUSPECT else [packed])
     ]
+
+
+def _divided(items: Sequence[Item]) -> list[Sequence[Item]]:
+    return [items[place : place + _MOST_SUSPECTS] for place in range(0, len(items), _MOST_SUSPECTS)]
 
 
 def _doubt(parcel: Parcel) -> _Doubt:
     if parcel.is_suspect:
         return _Doubt.SUSPECT
-    return _Doubt.OFTEN if parcel.attempts >= _OFTEN else _Doubt.NONE
+    return _Doubt.OFTEN if parcel.attempts >= MANY_TRIES else _Doubt.NONE
 
 
 def messages_of(envelope: Envelope, items: Iterable[Item]) -> list[tuple[Message, list[Item]]]:

@@ -5,10 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from relay.core.load import Load
-from relay.core.settlement import Deferred, Settlement
+from relay.core.settlement import Settlement
 from relay.core.verdict import Judgement, Scope, Verdict
 
-# Loads of a datastream that Edge says nothing about, one after the other: the first may hold the only bad event.
+# Loads that Edge says nothing about, one after the other: the first may hold the only bad event. The second is the one
+# that waits longest, so that new bad events do not hold back what has been there before.
 _UNCLEAR_IN_A_ROW = 2
 
 # Where there is trouble: None is Edge as a whole, then a datastream, then a datastream at a location hint.
@@ -22,29 +23,32 @@ class Schedule:
         self._waiting = list(loads)
         self._in_flight: list[Load] = []
         self._takes: set[Place] = set()  # where Edge has taken something, or said what it takes
-        self._unclear: Counter[str] = Counter()  # loads in a row, by datastream
+        self._unclear: Counter[Place] = Counter()  # loads in a row
         self.outages: dict[Place, Judgement] = {}
 
     def next(self) -> Load | None:
         """The next load that may go now; None if none may, or none before another one has come back."""
-        for place, load in enumerate(self._waiting):
-            if self._may_go(load):
-                del self._waiting[place]
-                self._in_flight.append(load)
-                return load
-        return None
+        found = next(filter(self._may_go, self._waiting), None)
+        if found and (self._unclear[None] or self._unclear[found.envelope.datastream_id]):
+            found = min(filter(self._may_go, self._waiting), key=lambda load: (load.is_suspect, load.accepted_at))
+        if found:
+            self._waiting = [load for load in self._waiting if load is not found]
+            self._in_flight.append(found)
+        return found
 
     def learn(self, load: Load, settlement: Settlement) -> None:
         """What came of a load, and of others that it concerns."""
-        self._in_flight.remove(load)
+        self._in_flight = [other for other in self._in_flight if other is not load]
         datastream_id = load.envelope.datastream_id
-        if settlement.delivered:
-            self._unclear[datastream_id] = 0
-        elif not load.is_suspect and any(map(_says_nothing, settlement.deferred)):
-            self._unclear[datastream_id] += 1
         if settlement.delivered or settlement.rejections or settlement.refusals:
             self._takes |= {None, datastream_id}
-        for _, judgement in settlement.deferred:
+        judgements = [deferred.judgement for deferred in settlement.deferred]
+        if settlement.delivered:
+            self._unclear[None] = self._unclear[datastream_id] = 0
+        elif not (load.is_suspect and datastream_id in self._takes):
+            unclear = [judgement for judgement in judgements if judgement.says_nothing]
+            self._unclear.update({place for judgement in unclear for place in _troubled(judgement, load)})
+        for judgement in judgements:
             for place in self._places_of(judgement, load):
                 keep_longest(self.outages, place, judgement)
 
@@ -76,18 +80,15 @@ class Schedule:
         datastream_id, hint = load.envelope.datastream_id, load.envelope.hint
         if judgement.verdict is Verdict.SETUP:  # it can be about one datastream, or one location hint
             yield None if judgement.status is None else (datastream_id, hint)
-        scope = judgement.trouble if judgement.was_tried else judgement.scope
-        if scope is Scope.EDGE:
-            yield None
-        elif scope is Scope.DATASTREAM:
-            is_suspicion = judgement.verdict is Verdict.UNCERTAIN
-            if not is_suspicion or self._unclear[datastream_id] >= _UNCLEAR_IN_A_ROW:
-                yield datastream_id
+        for place in _troubled(judgement, load):
+            if not judgement.says_nothing or self._unclear[place] >= _UNCLEAR_IN_A_ROW:
+                yield place
 
 
-def _says_nothing(deferred: Deferred) -> bool:
-    """Whether Edge has not said anything about the events. Code of ours that fails is not Edge."""
-    return deferred.judgement.verdict is Verdict.UNCERTAIN and not deferred.judgement.has_failed
+def _troubled(judgement: Judgement, load: Load) -> list[Place]:
+    """Where the trouble is: nowhere, or at one place."""
+    scope = judgement.trouble if judgement.was_tried else judgement.scope
+    return [None if scope is Scope.EDGE else load.envelope.datastream_id] if scope else []
 
 
 def keep_longest(found: dict[Any, Judgement], key: Any, judgement: Judgement) -> None:

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from relay.core.events import Event, Rejection
+from relay.core.evidence import Weight
 from relay.core.problem import Problem
-from relay.core.verdict import Judgement
+from relay.core.verdict import Judgement, Verdict
 
 
 class Deferred(NamedTuple):
@@ -14,6 +15,13 @@ class Deferred(NamedTuple):
 
     events: tuple[Event, ...]
     judgement: Judgement
+    weight: Weight = Weight.NONE  # what this try counts against an only event
+
+    @property
+    def is_about_one_event(self) -> bool:
+        """Whether Edge was asked about a single event, and said nothing."""
+        judgement = self.judgement
+        return len(self.events) == 1 and judgement.verdict is Verdict.UNCERTAIN and not judgement.has_failed
 
 
 class Refusal(NamedTuple):

@@ -101,6 +101,9 @@ _BY_STATUS = {
     504: Verdict.TRANSIENT,
 }
 
+# What a gateway answers for a server that died, or hangs, perhaps of the request.
+_SILENT = frozenset({502, 504})
+
 # Adobe's answers are hostile until shown otherwise: what of them reaches a client is bounded.
 _LONGEST_TEXT = 2_000
 _LONGEST_LIST = 1_000
@@ -155,6 +158,14 @@ class Judgement(NamedTuple):
         if self.retry_after is not None:  # it must be respected, and says nothing of a datastream
             return Scope.EDGE
         return self.scope if self.verdict in (Verdict.TRANSIENT, Verdict.UNCERTAIN) else None
+
+    @property
+    def says_nothing(self) -> bool:
+        """Whether the answer, or the lack of one, may be about the events as well as about Edge."""
+        if self.has_failed or self.retry_after is not None:
+            return False
+        is_silent = self.ambiguous or (self.status in _SILENT and not self.code)
+        return self.verdict is Verdict.UNCERTAIN or (self.verdict is Verdict.TRANSIENT and is_silent)
 
     @property
     def is_about_body(self) -> bool:

@@ -16,13 +16,12 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.metrics import Metrics, MetricUnit
 
 from relay.core.deadline import Deadline
-from relay.core.disposition import DeadLetter, Disposition, bury, dispose, leave, put_back, suspicion
-from relay.core.isolation import MOST_REQUESTS
+from relay.core.disposition import DeadLetter, Disposition, bury, dispose, leave, put_back
 from relay.core.ledger import Ledger
 from relay.core.load import Item, Load, plan_loads
 from relay.core.message import Message, Outgoing, UnreadableMessage, read_message
 from relay.core.schedule import Schedule, keep_longest
-from relay.core.settlement import Deferred, Settlement
+from relay.core.settlement import Settlement
 from relay.core.verdict import Judgement, Verdict
 from relay.errors import ReplaysUnknown, log_failure
 from relay.forward import LOGGED_IDS, NO_TIME, PARALLEL, Forwarder
@@ -37,10 +36,6 @@ _LOGGED_REQUESTS = 1_000  # of clients, in one log line
 # A message that comes again so often without being stored anew was with a function that died, perhaps of it: so it goes
 # by itself.
 _MANY_RECEIVES = 3
-
-# More requests in the same try with an event that Edge fails on while it takes others. If it fails on half of all
-# requests, three tries of four requests convict one good event of 4,000.
-_REPETITIONS = 3
 
 
 class Spool(Queue, Protocol):
@@ -202,7 +197,7 @@ class Round:
             while True:
                 if self.redeliverer.forwarder.has_time(self._to_send()):
                     while len(running) < self.redeliverer.parallel and (load := schedule.next()):
-                        running[pool.submit(self._settle, load)] = load
+                        running[pool.submit(self.redeliverer.forwarder.settle, load, self._to_send())] = load
                 if not running:
                     break
                 self._delete_done()  # while others are in flight
@@ -217,11 +212,6 @@ class Round:
         """Afterwards dead letters and retries are stored: each may be a call that hangs, and a deletion another one."""
         return self.deadline.before(3 * self.redeliverer.spool.seconds)
 
-    def _settle(self, load: Load) -> Settlement:
-        settlement = self.redeliverer.forwarder.settle(load, self._to_send())
-        self._repeat_suspects(load, settlement)
-        return settlement
-
     def _learn(self, load: Load, future: Future[Settlement], schedule: Schedule) -> None:
         try:
             settlement = future.result()
@@ -233,36 +223,11 @@ class Round:
         self.settlements.append(settlement)
         self.tally.redelivered += len(settlement.delivered)
         self._sent_as += [judgement.sent_as for judgement in settlement.judgements]
-        for _, judgement in settlement.deferred:
-            keep_longest(self._troubles, judgement.verdict, judgement)
+        for deferred in settlement.deferred:
+            keep_longest(self._troubles, deferred.judgement.verdict, deferred.judgement)
         evidence, now = self.redeliverer.forwarder.evidence, self.redeliverer.now()
         if not self._decide(load, dispose, settlement, evidence, now):
             self.tally.possible_duplicates += len(settlement.delivered)
-
-    def _repeat_suspects(self, load: Load, settlement: Settlement) -> None:
-        """Edge may fail on anything now and then, so an event that it fails on is sent again before the try counts."""
-        for deferred in list(settlement.deferred):
-            left = deferred
-            for _ in range(_REPETITIONS):
-                if not suspicion(load, left, self.redeliverer.forwarder.evidence, self.redeliverer.now()):
-                    break
-                again = self._send_again(load, left, settlement)
-                settlement.deferred.remove(left)
-                if not again:  # so nothing is shown
-                    undecided = left.judgement._replace(verdict=Verdict.TRANSIENT)
-                    settlement.deferred.append(left._replace(judgement=undecided))
-                    break
-                settlement.add(again)
-                if not again.deferred:
-                    break
-                (left,) = again.deferred
-
-    def _send_again(self, load: Load, deferred: Deferred, settlement: Settlement) -> Settlement | None:
-        """What became of the single event; None if there was no time, or there were requests enough."""
-        if len(settlement.judgements) >= MOST_REQUESTS:
-            return None
-        again = self.redeliverer.forwarder.settle(load.suspects(deferred.events), self._to_send())
-        return again if again.was_tried else None
 
     def store(self) -> None:
         """Store dead letters and what is to be tried again, each event in one of them; what fails stays as it is."""
