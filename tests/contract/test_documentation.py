@@ -86,6 +86,14 @@ def test_every_make_target_is_explained():
     assert set(re.findall(r"^(\w+):.*## ", makefile, re.MULTILINE)) == set(phony[1].split())
 
 
+def test_ci_runs_every_folder_of_tests_once():
+    """Some with `make check`, the others with `make test`."""
+    makefile, ci = (PROJECT / "Makefile").read_text(), (PROJECT / ".ci/run").read_text()
+    run = [*re.findall(r"tests/\w+", makefile.split("QUICK_TESTS = ")[1].split("\n")[0]), *re.findall(r"tests/\w+", ci)]
+
+    assert sorted(run) == sorted({f"tests/{path.parent.name}" for path in (PROJECT / "tests").glob("*/test_*.py")})
+
+
 def test_the_layer_is_built_from_the_lock_file():
     """requirements.txt holds the versions and hashes of uv.lock."""
     lock = tomllib.loads((PROJECT / "uv.lock").read_text())
