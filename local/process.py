@@ -13,6 +13,7 @@ import requests
 
 _START_SECONDS = 60
 _STOP_SECONDS = 5
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.05, 0.5  # seconds
 
 
 class LocalError(Exception):
@@ -55,12 +56,16 @@ def running(
 
 
 def wait_until(condition: Callable[[], object], complaint: str, seconds: float = _START_SECONDS) -> None:
-    """Return as soon as the condition holds. Raises LocalError with the complaint when it does not in time."""
-    deadline = time.monotonic() + seconds
+    """Return soon after the condition holds. Raises LocalError with the complaint when it does not in time.
+
+    It asks the less often the longer it waits, since to ask keeps the machine from what it waits for.
+    """
+    started = time.monotonic()
     while not condition():
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - started
+        if waited > seconds:
             raise LocalError(complaint)
-        time.sleep(0.05)
+        time.sleep(min(max(_SHORTEST_PAUSE, waited / 20), _LONGEST_PAUSE))
 
 
 def last_line(log: Path) -> str:
