@@ -6,6 +6,7 @@ those that they report, and those of a function that died: these come again when
 """
 
 import json
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 _RECEIVED = 10  # by one call, at most
+_POLLERS = 4  # calls at once, while there is much; Lambda has five or more
 _PAYLOAD_BYTES = 5_500_000  # of the 6 MB that Lambda takes; the rest is for what a record has beside its body
 _FUNCTION_SECONDS = 60  # more than any function of a queue may take
 _PAUSE = 0.2  # seconds, when there is nothing
@@ -55,11 +57,12 @@ class _EventSource:
         self._window = float(mapping["MaximumBatchingWindowInSeconds"])
         self._concurrency = int(mapping["ScalingConfig"]["MaximumConcurrency"])
         self._stopped = stopped
+        self._pollers = ThreadPoolExecutor(_POLLERS)
 
     def poll(self) -> None:
         """Call the function for one batch after the other; several run at once."""
         free = threading.Semaphore(self._concurrency)
-        with ThreadPoolExecutor(self._concurrency) as pool:
+        with ThreadPoolExecutor(self._concurrency) as pool, self._pollers:
             while not self._stopped.is_set():
                 free.acquire()
                 if batch := self._collect():
@@ -69,20 +72,24 @@ class _EventSource:
 
     def _collect(self) -> list[dict[str, Any]]:
         batch: list[dict[str, Any]] = []
-        size, ends_at = 0, 0.0
+        size, ends_at, calls = 0, 0.0, 1
         while len(batch) < self._most and size < _PAYLOAD_BYTES and not self._stopped.is_set():
-            received = self._receive()
+            received = [message for found in self._pollers.map(self._receive, range(calls)) for message in found]
             if received and not batch:
                 ends_at = time.monotonic() + self._window
             batch += received
             size += sum(len(message["Body"].encode()) for message in received)
-            if len(received) < _RECEIVED:
-                if time.monotonic() >= ends_at:
-                    break
-                self._stopped.wait(_PAUSE)
+            if len(received) == calls * _RECEIVED:
+                fitting = (_PAYLOAD_BYTES - size) * len(batch) / size  # if they are as large as those so far
+                calls = max(1, min(_POLLERS, math.ceil(min(self._most - len(batch), fitting) / _RECEIVED)))
+                continue
+            if time.monotonic() >= ends_at:
+                break
+            calls = 1
+            self._stopped.wait(_PAUSE)
         return batch
 
-    def _receive(self) -> list[dict[str, Any]]:
+    def _receive(self, _: int) -> list[dict[str, Any]]:
         try:
             answer = self._sqs.receive_message(
                 QueueUrl=self._url,
