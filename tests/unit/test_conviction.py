@@ -386,8 +386,14 @@ def test_an_edge_that_fails_on_most_requests_convicts_nobody_of_those_who_come_a
 NO_ANSWER = NoAnswer("connection lost")
 
 
-@pytest.mark.parametrize("how", [502, 504, NO_ANSWER], ids=["502", "504", "a lost connection"])
-def test_an_event_that_brings_edge_down_holds_back_its_neighbours_for_some_tries_only(how: int | Exception):
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [(502, "HTTP 502"), (504, "HTTP 504"), (NO_ANSWER, None)],
+    ids=["502", "504", "a lost connection"],
+)
+def test_an_event_that_brings_edge_down_holds_back_its_neighbours_for_some_tries_only(
+    how: int | Exception, code: str | None
+):
     """What looks like Edge's own trouble may be about an event as well; it is convicted like any other."""
     world = World(crashing("bad", how=how))
     world.spool("bad", *(f"neighbour{number}" for number in range(20)))
@@ -398,6 +404,7 @@ def test_an_event_that_brings_edge_down_holds_back_its_neighbours_for_some_tries
     names = {*(f"neighbour{number}" for number in range(20)), *(f"good{number}" for number in range(480))}
     assert set(world.delivered) == names
     assert world.dead() == [({"bad"}, "answers not understood")]
+    assert world.dead_letters.attributes[0].get("code") == code
 
 
 def test_new_events_that_crash_edge_hold_back_no_older_good_ones():

@@ -46,6 +46,11 @@ def test_a_delivery_shortly_before_is_of_the_same_time():
     assert found.weight("d", BAD, NOW + AROUND_SECONDS * 1.1, 0.0) is Weight.NONE
 
 
+def test_a_delivery_of_the_future_is_not_of_the_same_time():
+    """The clock was set back."""
+    assert evidence((GOOD, 3_600, True)).weight("d", BAD, NOW, 0.0) is Weight.NONE
+
+
 def test_a_delivery_since_the_last_failure_counts_for_something():
     """Edge was well in between, and fails again."""
     found = evidence((GOOD, -100, True), (BAD, 0, False))

@@ -702,6 +702,15 @@ def test_what_is_redelivered_is_evidence(answer: int):
     assert under_test.evidence.was_alone(DATASTREAM, mark(found.events[0].body), NOW)
 
 
+def test_a_lost_connection_is_evidence_like_any_failure():
+    """Edge was asked."""
+    under_test = forwarder(edge(NoAnswer("x")))
+
+    under_test.settle(shipment("a"), ENOUGH)
+
+    assert not under_test.evidence.was_alone(DATASTREAM, ANOTHER, 0.0)
+
+
 def test_a_request_that_was_not_sent_is_no_evidence():
     """Edge has not seen it."""
     under_test = forwarder(edge(Unreachable("x")))

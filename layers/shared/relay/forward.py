@@ -11,8 +11,8 @@ from relay.core.breaker import Breakers, Spared, Tickets
 from relay.core.deadline import Deadline
 from relay.core.envelope import Envelope
 from relay.core.events import UNIT_BYTES, Event
-from relay.core.evidence import Evidence, Weight, mark
-from relay.core.isolation import MANY_TRIES, Isolation
+from relay.core.evidence import MANY_TRIES, Evidence, Weight, mark
+from relay.core.isolation import Isolation
 from relay.core.packing import pack
 from relay.core.settlement import Settlement
 from relay.core.verdict import Answer, Judgement, Scope, Verdict, judge
@@ -158,12 +158,13 @@ class Forwarder:
         request_id = shipment.sent_as(events)
         judgement = self._send(shipment, request_id, events, deadline, goes_on=goes_on)
         try:
-            isolation.learn(judgement._replace(sent_as=request_id), self._weight(shipment, events))
+            weight = self._weight(shipment, events) if judgement.verdict is Verdict.UNCERTAIN else Weight.NONE
+            isolation.learn(judgement._replace(sent_as=request_id), weight)
         except Exception as error:  # noqa: BLE001 - the events are to blame, perhaps: they are isolated as for a bare 500
             isolation.learn(_failure(error)._replace(sent_as=request_id))
 
     def _weight(self, shipment: Shipment, events: tuple[Event, ...]) -> Weight:
-        """What it counts against the events if Edge has failed on them."""
+        """What it counts against the events that Edge has failed on them."""
         if not shipment.is_suspect or len(events) > 1:
             return Weight.NONE
         datastream_id, (event,) = shipment.envelope.datastream_id, events
@@ -181,7 +182,7 @@ class Forwarder:
         judgement: Judgement | None = None
         started = self._now()
         try:
-            judgement = self._suspect(shipment, self._ask(shipment, request_id, events, deadline))
+            judgement = self._doubt(shipment, self._ask(shipment, request_id, events, deadline))
         except Exception as error:  # noqa: BLE001 - one of several requests in parallel must not take the others along
             judgement = _failure(error)
         finally:  # whatever happened, a probe has come back
@@ -198,10 +199,10 @@ class Forwarder:
                 self._returned.notify_all()
         return judgement._replace(seconds=now - started)
 
-    def _suspect(self, shipment: Shipment, judgement: Judgement) -> Judgement:
-        """The judgement, or that it may be about the events: a gateway gives up, or a connection is lost, at each try.
+    def _doubt(self, shipment: Shipment, judgement: Judgement) -> Judgement:
+        """After many tries, a gateway that gives up or a lost connection is as UNCERTAIN as a bare 500.
 
-        To wait in vain for an answer is slow. So after that, events are searched only while Edge takes others.
+        To wait in vain for an answer is slow, so a lost connection is so only while Edge takes others.
         """
         if shipment.attempts < MANY_TRIES or not judgement.says_nothing:
             return judgement

@@ -4,11 +4,12 @@ An answer that says nothing about the events (a bare 500) convicts nobody by its
 """
 
 import math
-from collections import deque
+from collections import OrderedDict, deque
 from enum import IntEnum
 from typing import NamedTuple
 
 AROUND_SECONDS = 15.0  # so long after a delivery, a failure is still about the same state of Edge
+MANY_TRIES = 4  # in vain: one of the events may be the reason
 MEMORY_SECONDS = 1_800.0  # twice as long as any message is delayed: whoever else waits has been tried meanwhile
 
 _LATELY_SECONDS = 900.0
@@ -21,7 +22,7 @@ class Weight(IntEnum):
 
     NONE = 0
     SOME = 1
-    FULL = 3  # which an event of which nothing is wrong gets by chance in one of 16 tries, if that often
+    FULL = 3  # which a good event gets by chance in one of 16 tries at most
 
 
 class _Answer(NamedTuple):
@@ -49,7 +50,7 @@ class Evidence:
 
     def __init__(self, now: float) -> None:
         self._began_at = now
-        self._seen: dict[str, _Seen] = {}
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
 
     def note(
         self, datastream_id: str, event: int | None, now: float, *, was_taken: bool, was_suspect: bool = False
@@ -58,10 +59,10 @@ class Evidence:
 
         What becomes of suspects is no news of Edge: they are sent again and again until they are taken.
         """
-        seen = self._seen.pop(datastream_id, None) or _Seen()
-        self._seen[datastream_id] = seen  # the last one
+        seen = self._seen.setdefault(datastream_id, _Seen())
+        self._seen.move_to_end(datastream_id)  # never out of it, since other threads read it
         if len(self._seen) > _MOST_DATASTREAMS:
-            del self._seen[next(iter(self._seen))]
+            self._seen.popitem(last=False)
             self._began_at = now
         if not was_suspect:
             seen.answers.append(_Answer(now, was_taken, event))
@@ -77,18 +78,18 @@ class Evidence:
         """
         others = [answer for answer in self._answers(datastream_id) if answer.event != event]
         lately = [answer.was_taken for answer in others if answer.at >= now - _LATELY_SECONDS]
-        taken_at = [answer.at for answer in others if answer.was_taken]
-        is_reliable = 2 * sum(lately) >= len(lately)
         if not lately or 4 * sum(lately) < len(lately):
             return Weight.NONE
-        if any(now - at <= AROUND_SECONDS for at in taken_at):
+        is_reliable = 2 * sum(lately) >= len(lately)
+        taken_at = [answer.at for answer in others if answer.was_taken]
+        if any(_is_around(at, now) for at in taken_at):
             return Weight.FULL if is_reliable else Weight.SOME
         return Weight.SOME if is_reliable and any(0.0 < since < at for at in taken_at) else Weight.NONE
 
     def takes_others(self, datastream_id: str, now: float) -> bool:
         """Whether Edge takes events of the datastream at this very time."""
         answers = self._answers(datastream_id)
-        return any(answer.was_taken and now - answer.at <= AROUND_SECONDS for answer in answers)
+        return any(answer.was_taken and _is_around(answer.at, now) for answer in answers)
 
     def was_alone(self, datastream_id: str, event: int, since: float) -> bool:
         """Whether no other events of the datastream were sent since then, as far as we know."""
@@ -106,3 +107,8 @@ class Evidence:
         """A copy, since another thread may note one meanwhile."""
         seen = self._seen.get(datastream_id)
         return list(seen.answers) if seen else []
+
+
+def _is_around(at: float, now: float) -> bool:
+    """Whether both are about the same state of Edge; a clock that was set back tells nothing."""
+    return abs(now - at) <= AROUND_SECONDS

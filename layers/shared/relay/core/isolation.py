@@ -17,13 +17,12 @@ from relay.core.verdict import Judgement, Verdict
 
 # For the events of one request: to isolate many bad events would take twice as many requests as there are events.
 MOST_REQUESTS = 120
-MANY_TRIES = 4  # in vain: one of the events may be the reason
 _TOKEN_RENEWALS = 1  # kept free: a request is sent a second time when the token has expired
 NOT_ISOLATED = "events not isolated"
 
 # Requests with a suspect in one try. If Edge fails on half of all requests, three such tries convict one good event of
 # 4,000.
-FAILURES_IN_A_ROW = 4
+_FAILURES_IN_A_ROW = 4
 
 _GOLDEN_RATIO = 0.618034  # its multiples, without their whole numbers, are spread evenly and never close to each other
 _NO_CONSENT = "0301-200"
@@ -102,7 +101,7 @@ class Isolation:
             self._unclear.append(Deferred(events, judgement))
         elif verdict is Verdict.UNCERTAIN:
             self._failures += 1
-            if weight and self._failures < FAILURES_IN_A_ROW:
+            if weight and self._failures < _FAILURES_IN_A_ROW:
                 self._parts.append(part)
                 return
             self._alone.append(Deferred(events, judgement, weight))
@@ -143,8 +142,8 @@ class Isolation:
             if not self._unclear:
                 return []
             choose = max if self._requests < MOST_REQUESTS // 2 else min
-            place = choose(range(len(self._unclear)), key=lambda place: len(self._unclear[place].events))
-            found = self._unclear.pop(place)
+            found = choose(self._unclear, key=lambda deferred: len(deferred.events))
+            self._unclear.remove(found)
             return _halves(found.events, found.judgement)
         self._divisions += 1
         if not self._unclear or self._divisions > 2:

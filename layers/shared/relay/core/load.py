@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from relay.core.envelope import Envelope
 from relay.core.events import Event
-from relay.core.isolation import MANY_TRIES
+from relay.core.evidence import MANY_TRIES
 from relay.core.message import Message, Parcel
 from relay.core.packing import pack_runs
 from relay.core.request_id import shared_id
@@ -35,7 +35,7 @@ class Item(NamedTuple):
         return self.parcel.request_id, self.event.index
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Load:
     """A shipment of the redeliver function; the index of each event is its place among the items."""
 

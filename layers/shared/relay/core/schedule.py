@@ -32,13 +32,13 @@ class Schedule:
         if found and (self._unclear[None] or self._unclear[found.envelope.datastream_id]):
             found = min(filter(self._may_go, self._waiting), key=lambda load: (load.is_suspect, load.accepted_at))
         if found:
-            self._waiting = [load for load in self._waiting if load is not found]
+            self._waiting.remove(found)
             self._in_flight.append(found)
         return found
 
     def learn(self, load: Load, settlement: Settlement) -> None:
         """What came of a load, and of others that it concerns."""
-        self._in_flight = [other for other in self._in_flight if other is not load]
+        self._in_flight.remove(load)
         datastream_id = load.envelope.datastream_id
         if settlement.delivered or settlement.rejections or settlement.refusals:
             self._takes |= {None, datastream_id}
